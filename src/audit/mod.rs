@@ -1,0 +1,5 @@
+//! Checks measure, a policy judges, a record keeps both.
+
+pub mod finding;
+pub mod policy;
+pub mod record;

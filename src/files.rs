@@ -1,0 +1,90 @@
+//! Files written whole or not at all.
+
+use std::fs::{self, File};
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use sha2::{Digest, Sha256};
+
+use crate::{Error, Result};
+
+/// Writes `bytes` to `path` through a temporary file, fsync and rename, so that an
+/// interrupted run or a full disk never leaves half a file that reads as whole.
+///
+/// # Errors
+/// [`Error::Io`] with the path when the system refuses.
+pub fn write_whole(path: &Path, bytes: &[u8]) -> Result<()> {
+    let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    fs::create_dir_all(folder).map_err(|e| Error::io("creating", folder, e))?;
+    let name = path.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
+    let part: PathBuf = folder.join(format!(".{name}.{}.part", std::process::id()));
+    let attempt = || -> std::io::Result<()> {
+        let mut file = File::create(&part)?;
+        file.write_all(bytes)?;
+        file.sync_all()?;
+        fs::rename(&part, path)
+    };
+    attempt().map_err(|e| {
+        let _ = fs::remove_file(&part);
+        Error::io("writing", path, e)
+    })
+}
+
+/// Reads a whole file, refusing one over `limit` bytes before reading it.
+///
+/// # Errors
+/// [`Error::Io`] when unreadable, [`Error::Refused`] when larger than `limit`.
+pub fn read_limited(path: &Path, limit: u64) -> Result<Vec<u8>> {
+    let size = fs::metadata(path).map_err(|e| Error::io("reading", path, e))?.len();
+    if size > limit {
+        return Err(Error::refused(
+            "E-FILE-001",
+            path,
+            "file size",
+            format!("{size} bytes"),
+            format!("at most {limit} bytes"),
+            "Check that this is the file you meant",
+        ));
+    }
+    fs::read(path).map_err(|e| Error::io("reading", path, e))
+}
+
+/// SHA-256 in lowercase hex.
+pub fn sha256_hex(bytes: &[u8]) -> String {
+    Sha256::digest(bytes).iter().map(|b| format!("{b:02x}")).collect()
+}
+
+/// SHA-256 of a file in lowercase hex, read in pieces.
+///
+/// # Errors
+/// [`Error::Io`] when unreadable.
+pub fn sha256_file(path: &Path) -> Result<String> {
+    let mut file = File::open(path).map_err(|e| Error::io("reading", path, e))?;
+    let mut hash = Sha256::new();
+    let mut buffer = vec![0u8; 1 << 16];
+    loop {
+        let n = std::io::Read::read(&mut file, &mut buffer)
+            .map_err(|e| Error::io("reading", path, e))?;
+        if n == 0 {
+            break;
+        }
+        hash.update(&buffer[..n]);
+    }
+    Ok(hash.finalize().iter().map(|b| format!("{b:02x}")).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_refused_write_leaves_nothing_behind() {
+        let folder = tempfile::tempdir().expect("temp folder");
+        let target = folder.path().join("taken");
+        fs::create_dir(&target).expect("folder in the way");
+        fs::write(target.join("x"), b"x").expect("file in it");
+        let error = write_whole(&target, b"abc").expect_err("a folder cannot be replaced");
+        assert_eq!(error.code(), "E-IO-001");
+        assert_eq!(fs::read_dir(folder.path()).expect("list").count(), 1);
+    }
+}

@@ -1,0 +1,13 @@
+//! Images: voxels that never part from their grid. World frame: RAS+ millimetres.
+
+pub mod atlas;
+pub mod crop;
+pub mod grid;
+pub mod header;
+pub mod nifti;
+pub mod normalise;
+pub mod resample;
+pub mod volume;
+
+pub use grid::Grid;
+pub use volume::{Labels, Mask, Volume};

@@ -1,0 +1,15 @@
+//! Pure statistics on slices of `f64`. Undefined is a value with a reason
+//! ([`Undefined`]), never NaN and never 0.
+
+/// Why a statistic has no value.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error, serde::Serialize, serde::Deserialize)]
+#[error("undefined: {0}")]
+pub struct Undefined(pub String);
+
+/// A statistic: a number, or the reason why there is none.
+pub type Stat = std::result::Result<f64, Undefined>;
+
+/// Shorthand for an undefined statistic.
+pub fn undefined<T>(why: impl Into<String>) -> std::result::Result<T, Undefined> {
+    Err(Undefined(why.into()))
+}
