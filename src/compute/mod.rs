@@ -1,1 +1,24 @@
-//! (to be written)
+//! Kernels: 3D convolution, pooling, batch statistics, dense products and the
+//! elementwise steps of relevance, forward and backward, over candle storages.
+//!
+//! Three implementations of the heavy operations: [`reference`](mod@reference) (nested
+//! loops in f64, the truth the others are held to), `host` (CPU), and later CUDA.
+//! All results are independent of the number of threads: work is cut by shape alone
+//! and partial sums are added in a fixed order.
+
+pub mod array;
+pub mod autograd;
+pub mod batch_norm;
+pub mod conv3d;
+pub mod dense;
+pub mod elementwise;
+pub mod geometry;
+mod host;
+pub mod pool3d;
+pub mod reference;
+pub mod relevance;
+pub mod workspace;
+
+pub use array::{Array, Real};
+pub use geometry::{ConvGeometry, PoolGeometry};
+pub use workspace::Workspace;

@@ -1,0 +1,8 @@
+//! CPU kernels. `unsafe` of this crate lives here only: in `gemm.rs` (calls into the
+//! matrix-product library) and `disjoint.rs` (tasks writing to separate parts of one
+//! output).
+
+pub mod columns;
+pub mod conv3d;
+mod disjoint;
+pub mod gemm;
