@@ -38,14 +38,15 @@ impl Sheet {
             .from_reader(text.as_bytes());
         let columns: Vec<String> = match reader.headers() {
             Ok(names) => names.iter().map(str::to_owned).collect(),
-            Err(error) => return Err(ragged(path, &error)),
+            Err(error) => return Err(ragged(path, text, &error)),
         };
         check_columns(path, &columns)?;
         let mut sheet =
             Self { path: path.to_path_buf(), columns, rows: Vec::new(), lines: Vec::new() };
+        let mut counter = Lines { text, at: 0, line: 1 };
         for record in reader.records() {
-            let record = record.map_err(|error| ragged(path, &error))?;
-            sheet.lines.push(record.position().map_or(0, csv::Position::line));
+            let record = record.map_err(|error| ragged(path, text, &error))?;
+            sheet.lines.push(record.position().map_or(0, |p| counter.line_of(p.byte())));
             sheet.rows.push(record.iter().map(str::to_owned).collect());
         }
         Ok(sheet)
@@ -148,8 +149,31 @@ fn check_columns(path: &Path, columns: &[String]) -> Result<()> {
     Ok(())
 }
 
-fn ragged(path: &Path, error: &csv::Error) -> Error {
-    let line = error.position().map_or(0, csv::Position::line);
+/// Lines of byte positions that only grow. The reader's own count stands before the line
+/// ends that it skips, so it is wrong after blank lines and CRLF.
+struct Lines<'a> {
+    text: &'a str,
+    at: usize,
+    line: u64,
+}
+
+impl Lines<'_> {
+    fn line_of(&mut self, byte: u64) -> u64 {
+        let bytes = self.text.as_bytes();
+        let byte = usize::try_from(byte).unwrap_or(usize::MAX);
+        while let Some(&b) = bytes.get(self.at)
+            && (self.at < byte || b == b'\r' || b == b'\n')
+        {
+            self.line += u64::from(b == b'\n');
+            self.at += 1;
+        }
+        self.line
+    }
+}
+
+fn ragged(path: &Path, text: &str, error: &csv::Error) -> Error {
+    let at = error.position().map_or(0, csv::Position::byte);
+    let line = Lines { text, at: 0, line: 1 }.line_of(at);
     let (seen, allowed) = match error.kind() {
         csv::ErrorKind::UnequalLengths { expected_len, len, .. } => {
             (format!("{len} fields"), format!("{expected_len} fields, as in the first line"))

@@ -56,7 +56,7 @@ pub(super) fn read(root: &Path) -> Result<Cohort> {
     if participants.is_empty() {
         return Err(no_images(root, "none found"));
     }
-    let regions = lookup(&folders, &participants)?;
+    let regions = lookup(&folders, &participants, &mut notes)?;
     let name = name.unwrap_or_else(|| stem(root));
     Ok(Cohort { name, participants, regions, synthetic, notes })
 }
@@ -135,20 +135,31 @@ fn beside(files: &[Named], image: &Named, wanted: impl Fn(&Named) -> bool) -> Op
 }
 
 /// `dseg.tsv` or `*_dseg.tsv` in the data set or a derivative; of several the one whose
-/// `desc` is that of the label maps.
-fn lookup(folders: &[PathBuf], participants: &[Participant]) -> Result<Option<PathBuf>> {
+/// `desc` most label maps have.
+fn lookup(
+    folders: &[PathBuf],
+    participants: &[Participant],
+    notes: &mut Vec<String>,
+) -> Result<Option<PathBuf>> {
+    let mut kinds: BTreeMap<Option<String>, usize> = BTreeMap::new();
+    for path in participants.iter().filter_map(|p| p.labels.as_deref()) {
+        let desc = Named::parse(path, &IMAGES).and_then(|n| n.get("desc").map(str::to_owned));
+        *kinds.entry(desc).or_default() += 1;
+    }
+    if kinds.len() > 1 {
+        notes.push("the label maps differ in desc-: check that they share one numbering".into());
+    }
     let labels = participants.iter().find_map(|p| p.labels.as_deref());
-    let wanted = labels.and_then(|p| Named::parse(p, &IMAGES));
-    let desc = wanted.as_ref().and_then(|n| n.get("desc"));
-    let mut found = Vec::new();
     let beside = labels.and_then(Path::parent).map(Path::to_path_buf);
+    let mut found = Vec::new();
     for folder in folders.iter().chain(&beside) {
         for path in entries(folder)? {
             let named = Named::parse(&path, &[".tsv"]).filter(|n| n.suffix == "dseg");
             found.extend(named.filter(|_| path.is_file()));
         }
     }
-    let best = found.iter().enumerate().min_by_key(|(at, n)| (n.get("desc") != desc, *at));
+    let used = |n: &Named| kinds.get(&n.get("desc").map(str::to_owned)).copied().unwrap_or(0);
+    let best = found.iter().enumerate().min_by_key(|(at, n)| (std::cmp::Reverse(used(n)), *at));
     Ok(best.map(|(_, n)| n.path.clone()))
 }
 

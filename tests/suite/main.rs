@@ -1,0 +1,6 @@
+//! The integration tests, in one binary.
+
+mod cohorts;
+mod hostile;
+mod images;
+mod support;
