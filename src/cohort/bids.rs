@@ -15,14 +15,12 @@ type Scans = BTreeMap<(String, String), Vec<Named>>;
 
 /// Reads a BIDS folder.
 pub(super) fn read(root: &Path) -> Result<Cohort> {
-    let (name, mut synthetic) = description(root)?;
+    let (name, synthetic) = description(root)?;
     let mut notes = Vec::new();
     let mut scans = Scans::new();
     collect(root, &mut scans)?;
     let mut folders = vec![root.to_path_buf()];
     for folder in subfolders(&root.join("derivatives"), "")? {
-        // A damaged description of somebody else's derivative is no reason to stop.
-        synthetic |= description(&folder).is_ok_and(|(_, s)| s);
         collect(&folder, &mut scans)?;
         folders.push(folder);
     }
@@ -163,18 +161,17 @@ fn lookup(
     Ok(best.map(|(_, n)| n.path.clone()))
 }
 
+/// Covariates of each id.
+type Rows = BTreeMap<String, BTreeMap<String, String>>;
+
 /// Rows of `participants.tsv`.
 struct Covariates {
     order: Vec<String>,
-    rows: BTreeMap<String, BTreeMap<String, String>>,
+    rows: Rows,
 }
 
 /// Rows of a table by the id in its first column, ids with their `prefix`.
-fn keyed(
-    path: &Path,
-    key: &str,
-    prefix: &str,
-) -> Result<(Vec<String>, BTreeMap<String, BTreeMap<String, String>>)> {
+fn keyed(path: &Path, key: &str, prefix: &str) -> Result<(Vec<String>, Rows)> {
     let sheet = Sheet::read(path)?;
     let at = sheet.need(&[key])?;
     let (mut order, mut rows) = (Vec::new(), BTreeMap::new());

@@ -34,9 +34,9 @@ pub fn voxel_box(mask: &Mask) -> Result<VoxelBox> {
     let mut found: Option<VoxelBox> = None;
     for v in inside(mask) {
         let b = found.get_or_insert(VoxelBox { low: v, high: v.map(|x| x + 1) });
-        for a in 0..3 {
-            b.low[a] = b.low[a].min(v[a]);
-            b.high[a] = b.high[a].max(v[a] + 1);
+        for (a, &x) in v.iter().enumerate() {
+            b.low[a] = b.low[a].min(x);
+            b.high[a] = b.high[a].max(x + 1);
         }
     }
     found.ok_or_else(empty)

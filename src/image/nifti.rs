@@ -24,6 +24,9 @@
 //! | `E-IMAGE-016` | labels that are not integers of 32 bits |
 //! | `E-IMAGE-017` | file name, extents or reference header for writing |
 //! | `E-IMAGE-018` | more data after the voxels than the limit |
+//!
+//! `E-IMAGE-020` is an empty mask ([`super::crop`]), `021` an undefined normalisation
+//! ([`super::normalise`]), `022` a region table ([`super::atlas`]).
 
 mod decode;
 mod fields;

@@ -20,8 +20,8 @@ pub fn header(shape: [i16; 3], datatype: i16, bitpix: i16) -> Vec<u8> {
     let mut h = vec![0u8; 352];
     h[..4].copy_from_slice(&348i32.to_le_bytes());
     set(&mut h, 40, &3i16.to_le_bytes());
-    for a in 0..3 {
-        set(&mut h, 42 + 2 * a, &shape[a].to_le_bytes());
+    for (a, extent) in shape.into_iter().enumerate() {
+        set(&mut h, 42 + 2 * a, &extent.to_le_bytes());
         set(&mut h, 80 + 4 * a, &1f32.to_le_bytes());
         set(&mut h, 280 + 20 * a, &1f32.to_le_bytes());
     }

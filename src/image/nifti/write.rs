@@ -286,3 +286,40 @@ fn quaternion(r: &[[f64; 3]; 3]) -> [f64; 3] {
     let sign = if q[0] < 0.0 { -1.0 } else { 1.0 };
     [q[1] * sign, q[2] * sign, q[3] * sign]
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ::nifti::{
+        InMemNiftiVolume, NiftiObject, NiftiVolume, RandomAccessNiftiVolume, ReaderOptions,
+    };
+
+    #[test]
+    fn another_reader_sees_the_same_image() {
+        let grid = Grid::new(
+            [3, 4, 5],
+            [[0.0, 0.0, -1.5, 9.0], [2.0, 0.0, 0.0, -7.5], [0.0, 1.25, 0.0, 3.0]],
+        )
+        .expect("grid");
+        let data = (0..60).map(|v| v as f32 * 0.1 - 2.0).collect();
+        let image = Volume::new(grid.clone(), data).expect("volume");
+        let folder = tempfile::tempdir().expect("temp folder");
+        let path = folder.path().join("x.nii.gz");
+        write_volume(&path, &image, None, "a map").expect("write");
+        let object = ReaderOptions::new().read_file(&path).expect("read");
+        let header = object.header();
+        assert_eq!((header.sform_code, header.qform_code, header.xyzt_units), (1, 1, 2));
+        assert_eq!(&header.descrip[..6], b"a map\0");
+        assert_eq!(header.pixdim[..4], [-1.0, 2.0, 1.25, 1.5]);
+        for (row, want) in [header.srow_x, header.srow_y, header.srow_z].iter().zip(grid.affine()) {
+            assert_eq!(row.map(f64::from), *want);
+        }
+        let volume: &InMemNiftiVolume = object.volume();
+        assert_eq!(volume.dim(), [3, 4, 5]);
+        for at in 0..60u16 {
+            let (i, j, k) = (at % 3, at / 3 % 4, at / 12);
+            let seen = volume.get_f32(&[i, j, k]).expect("voxel");
+            assert_eq!(seen, image.at(i.into(), j.into(), k.into()));
+        }
+    }
+}
