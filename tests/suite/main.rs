@@ -4,3 +4,4 @@ mod cohorts;
 mod hostile;
 mod images;
 mod support;
+mod writing;

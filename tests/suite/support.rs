@@ -2,6 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
+use heatproof::image::{Grid, Volume};
+
 /// A folder of the shared test data, or none (said aloud) where it is missing.
 pub fn shared(folder: &str) -> Option<PathBuf> {
     let root = std::env::var_os("HEATPROOF_SHARED")
@@ -46,4 +48,20 @@ pub fn gzip(bytes: &[u8]) -> Vec<u8> {
     let mut gz = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
     gz.write_all(bytes).expect("compress");
     gz.finish().expect("compress")
+}
+
+/// An anisotropic, odd-sized RAS volume whose every voxel is different.
+pub fn marked() -> Volume {
+    let grid = Grid::new(
+        [5, 7, 9],
+        [[1.0, 0.0, 0.0, -11.5], [0.0, 1.25, 0.0, 3.0], [0.0, 0.0, 2.5, -40.25]],
+    )
+    .expect("grid");
+    let data = (0..grid.len()).map(|v| v as f32 + 1.0).collect();
+    Volume::new(grid, data).expect("volume")
+}
+
+/// Sum of all values.
+pub fn sum(volume: &Volume) -> f64 {
+    volume.data().iter().map(|&v| f64::from(v)).sum()
 }
