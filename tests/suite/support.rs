@@ -1,5 +1,6 @@
 //! What several test modules need.
 
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use heatproof::image::{Grid, Volume};
@@ -12,7 +13,9 @@ pub fn shared(folder: &str) -> Option<PathBuf> {
     if path.exists() {
         return Some(path);
     }
-    eprintln!("SKIPPED: {} is missing; set HEATPROOF_SHARED", path.display());
+    // Not eprintln: the test harness would swallow it.
+    let _ =
+        writeln!(std::io::stderr(), "SKIPPED: {} is missing; set HEATPROOF_SHARED", path.display());
     None
 }
 
@@ -44,7 +47,6 @@ pub fn set(bytes: &mut [u8], at: usize, value: &[u8]) {
 
 /// One gzip member.
 pub fn gzip(bytes: &[u8]) -> Vec<u8> {
-    use std::io::Write;
     let mut gz = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
     gz.write_all(bytes).expect("compress");
     gz.finish().expect("compress")
