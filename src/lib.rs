@@ -8,7 +8,7 @@
 //!
 //! | floor | modules | knows of |
 //! | --- | --- | --- |
-//! | 0 | [`error`], [`seed`], [`card`], [`provenance`], [`progress`], [`files`], [`stats`] | nothing of images or networks |
+//! | 0 | [`error`], [`seed`], [`card`], [`provenance`], [`progress`], [`files`], [`sheet`], [`stats`] | nothing of images or networks |
 //! | 1 | [`image`], [`cohort`], [`compute`] | voxels and grids; tables of subjects; kernels |
 //! | 2 | [`phantom`], [`model`] | synthetic heads; the layer graph |
 //! | 3 | [`train`], [`explain`] | fitting; relevance |
@@ -22,6 +22,7 @@ pub mod files;
 pub mod progress;
 pub mod provenance;
 pub mod seed;
+pub mod sheet;
 pub mod stats;
 
 pub mod cohort;

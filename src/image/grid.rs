@@ -105,8 +105,8 @@ impl Grid {
         };
         let mut inv = [[0.0; 4]; 3];
         for (r, row) in inv.iter_mut().enumerate() {
-            for c in 0..3 {
-                row[c] = cof(c, r) / d;
+            for (c, value) in row.iter_mut().take(3).enumerate() {
+                *value = cof(c, r) / d;
             }
             row[3] = -(0..3).map(|c| row[c] * m[c][3]).sum::<f64>();
         }

@@ -1,1 +1,304 @@
-//! (to be written)
+//! Carrying images from one grid to another through world coordinates.
+
+use rayon::prelude::*;
+
+use super::{Grid, Labels, Mask, Volume};
+use crate::{Error, Result};
+
+/// Positions this close to a voxel centre (in voxels) count as on it, so that grids that
+/// share voxels copy them exactly.
+const ON_CENTRE: f64 = 1e-9;
+/// At most this many sub-samples per target axis.
+const MOST_SAMPLES: usize = 16;
+
+/// Target voxel to source voxel: the upper three rows of `source⁻¹ · target`.
+fn between(source: &Grid, target: &Grid) -> [[f64; 4]; 3] {
+    let (inverse, t) = (source.inverse(), target.affine());
+    std::array::from_fn(|r| {
+        std::array::from_fn(|c| {
+            let last = if c == 3 { inverse[r][3] } else { 0.0 };
+            (0..3).map(|m| inverse[r][m] * t[m][c]).sum::<f64>() + last
+        })
+    })
+}
+
+fn apply(m: &[[f64; 4]; 3], v: [f64; 3]) -> [f64; 3] {
+    std::array::from_fn(|r| {
+        let p = m[r][0] * v[0] + m[r][1] * v[1] + m[r][2] * v[2] + m[r][3];
+        if (p - p.round()).abs() < ON_CENTRE { p.round() } else { p }
+    })
+}
+
+/// Sub-samples per target axis: one where the target is as fine as the source, else about
+/// one per source voxel crossed by a target step.
+fn samples(m: &[[f64; 4]; 3]) -> [usize; 3] {
+    std::array::from_fn(|c| {
+        let step = (0..3).map(|r| m[r][c].abs()).fold(0.0, f64::max);
+        ((step - 0.1).ceil().max(1.0) as usize).min(MOST_SAMPLES)
+    })
+}
+
+/// Trilinear value at a source position (voxels), none further than half a voxel outside.
+/// Within that half voxel the edge value holds.
+fn trilinear(source: &Volume, p: [f64; 3]) -> Option<f64> {
+    let shape = source.grid().shape();
+    let mut low = [0usize; 3];
+    let mut part = [0.0; 3];
+    for a in 0..3 {
+        let last = shape[a] as f64 - 1.0;
+        if !(-0.5..=last + 0.5).contains(&p[a]) {
+            return None;
+        }
+        let q = p[a].clamp(0.0, last);
+        low[a] = (q.floor() as usize).min(shape[a].saturating_sub(2));
+        part[a] = q - low[a] as f64;
+    }
+    let mut value = 0.0;
+    for corner in 0..8usize {
+        let bit = [corner & 1, corner >> 1 & 1, corner >> 2 & 1];
+        let weight: f64 =
+            (0..3).map(|a| if bit[a] == 1 { part[a] } else { 1.0 - part[a] }).product();
+        // Corners of weight 0 may lie outside, or hold what must not spread.
+        if weight != 0.0 {
+            value +=
+                weight * f64::from(source.at(low[0] + bit[0], low[1] + bit[1], low[2] + bit[2]));
+        }
+    }
+    Some(value)
+}
+
+/// Fills a target slab by slab along k, in parallel; every voxel is computed alone, so the
+/// result does not depend on the number of threads.
+fn fill<V: Copy + Default + Send>(target: &Grid, voxel: impl Fn([f64; 3]) -> V + Sync) -> Vec<V> {
+    let [ni, nj, _] = target.shape();
+    let mut data = vec![V::default(); target.len()];
+    data.par_chunks_mut(ni * nj).enumerate().for_each(|(k, slab)| {
+        for (at, out) in slab.iter_mut().enumerate() {
+            *out = voxel([(at % ni) as f64, (at / ni) as f64, k as f64]);
+        }
+    });
+    data
+}
+
+/// Resamples an image onto `target`: trilinear in world space, `outside` beyond the source
+/// (further than half a voxel from its outermost centres).
+///
+/// Where the target is coarser the value is the mean of trilinear samples spread evenly
+/// over the target voxel, about one per source voxel and axis (a box filter), so that fine
+/// structure is averaged instead of aliased. Linear ramps are reproduced exactly either way
+/// and an image on its own grid is returned unchanged.
+///
+/// # Errors
+/// [`Error::Shape`] never in practice; it is passed on from the volume.
+pub fn resample(source: &Volume, target: &Grid, outside: f32) -> Result<Volume> {
+    if source.grid() == target {
+        return Ok(source.clone());
+    }
+    let m = between(source.grid(), target);
+    let n = samples(&m);
+    let offset = |s: usize, n: usize| (s as f64 + 0.5) / n as f64 - 0.5;
+    let count = (n[0] * n[1] * n[2]) as f64;
+    let data = fill(target, |[i, j, k]| {
+        let mut sum = 0.0;
+        for c in 0..n[2] {
+            for b in 0..n[1] {
+                for a in 0..n[0] {
+                    let v = [i + offset(a, n[0]), j + offset(b, n[1]), k + offset(c, n[2])];
+                    sum += trilinear(source, apply(&m, v)).unwrap_or(f64::from(outside));
+                }
+            }
+        }
+        (sum / count) as f32
+    });
+    Volume::new(target.clone(), data)
+}
+
+fn nearest<V: Copy>(source: &Grid, data: &[V], m: &[[f64; 4]; 3], v: [f64; 3]) -> Option<V> {
+    let p = apply(m, v);
+    let mut at = [0usize; 3];
+    for a in 0..3 {
+        let q = (p[a] + 0.5).floor();
+        if !(q >= 0.0 && q < source.shape()[a] as f64) {
+            return None;
+        }
+        at[a] = q as usize;
+    }
+    Some(data[source.index(at[0], at[1], at[2])])
+}
+
+/// Resamples a label map onto `target`: the label of the nearest voxel, 0 outside.
+///
+/// # Errors
+/// As [`resample`].
+pub fn resample_labels(source: &Labels, target: &Grid) -> Result<Labels> {
+    let m = between(source.grid(), target);
+    let at = |v| nearest(source.grid(), source.data(), &m, v).unwrap_or(0);
+    Labels::new(target.clone(), fill(target, at))
+}
+
+/// Resamples a mask onto `target`: inside where the nearest voxel is, outside elsewhere.
+///
+/// # Errors
+/// As [`resample`].
+pub fn resample_mask(source: &Mask, target: &Grid) -> Result<Mask> {
+    let m = between(source.grid(), target);
+    let at = |v| nearest(source.grid(), source.data(), &m, v).unwrap_or(false);
+    Mask::new(target.clone(), fill(target, at))
+}
+
+/// Carries a map made on the model's grid to the grid of the input file, 0 where the model
+/// did not look. Values are interpolated, not redistributed: the sum over voxels changes
+/// with the ratio of the voxel volumes.
+///
+/// # Errors
+/// As [`resample`].
+pub fn resample_back(map: &Volume, input: &Grid) -> Result<Volume> {
+    resample(map, input, 0.0)
+}
+
+/// The same voxels counted in RAS order: i to the right, j to anterior, k to superior (as
+/// nearly as the axes allow). World positions do not change.
+///
+/// # Errors
+/// As [`Grid::new`].
+pub fn canonical_grid(grid: &Grid) -> Result<Grid> {
+    let (shape, m) = (grid.shape(), grid.affine());
+    let mut new_shape = [0; 3];
+    let mut new = [[0.0; 4]; 3];
+    for (r, row) in new.iter_mut().enumerate() {
+        row[3] = m[r][3];
+    }
+    for (voxel, &(world, positive)) in grid.orientation().iter().enumerate() {
+        new_shape[world] = shape[voxel];
+        for r in 0..3 {
+            new[r][world] = if positive { m[r][voxel] } else { -m[r][voxel] };
+            if !positive {
+                new[r][3] += m[r][voxel] * (shape[voxel] as f64 - 1.0);
+            }
+        }
+    }
+    Grid::new(new_shape, new)
+}
+
+/// Values in the order of [`canonical_grid`].
+fn reordered<V: Copy>(grid: &Grid, data: &[V]) -> Result<(Grid, Vec<V>)> {
+    if data.len() != grid.len() {
+        return Err(Error::shape("reorient", grid.shape(), data.len()));
+    }
+    let new = canonical_grid(grid)?;
+    let (order, shape, size) = (grid.orientation(), grid.shape(), new.shape());
+    let mut out = Vec::with_capacity(data.len());
+    for k in 0..size[2] {
+        for j in 0..size[1] {
+            for i in 0..size[0] {
+                let world = [i, j, k];
+                let v: [usize; 3] = std::array::from_fn(|a| {
+                    let (w, positive) = order[a];
+                    if positive { world[w] } else { shape[a] - 1 - world[w] }
+                });
+                out.push(data[grid.index(v[0], v[1], v[2])]);
+            }
+        }
+    }
+    Ok((new, out))
+}
+
+/// The image in RAS axis order: voxels are permuted and flipped, never interpolated.
+///
+/// # Errors
+/// As [`Grid::new`].
+pub fn reorient(volume: &Volume) -> Result<Volume> {
+    let (grid, data) = reordered(volume.grid(), volume.data())?;
+    Volume::new(grid, data)
+}
+
+/// [`reorient`] for label maps.
+///
+/// # Errors
+/// As [`Grid::new`].
+pub fn reorient_labels(labels: &Labels) -> Result<Labels> {
+    let (grid, data) = reordered(labels.grid(), labels.data())?;
+    Labels::new(grid, data)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ramp(grid: &Grid) -> Volume {
+        let data = fill(grid, |v| {
+            let w = grid.to_world(v);
+            (3.0 + 0.5 * w[0] - 0.25 * w[1] + 2.0 * w[2]) as f32
+        });
+        Volume::new(grid.clone(), data).expect("ramp")
+    }
+
+    fn oblique() -> Grid {
+        let (c, s) = (0.9, 0.19_f64.sqrt());
+        Grid::new(
+            [31, 31, 22],
+            [[-1.1 * c, 1.0 * s, 0.0, 8.3], [1.1 * s, c, 0.0, -20.7], [0.0, 0.0, 1.3, -14.0]],
+        )
+        .expect("grid")
+    }
+
+    #[test]
+    fn linear_ramps_are_reproduced_on_finer_and_coarser_grids() {
+        let source = ramp(&oblique());
+        for spacing in [0.5, 1.0, 2.7] {
+            let target = Grid::centred([5, 4, 3], [spacing; 3]).expect("grid");
+            let (got, want) = (resample(&source, &target, 0.0).expect("ok"), ramp(&target));
+            for (g, w) in got.data().iter().zip(want.data()) {
+                assert!((g - w).abs() < 2e-5, "{spacing}: {g} {w}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_own_grid_and_its_axis_orders_are_exact() {
+        let grid = Grid::new(
+            [4, 5, 6],
+            [[0.0, -0.7, 0.0, 3.3], [0.0, 0.0, 1.1, -7.9], [0.9, 0.0, 0.0, 0.123]],
+        )
+        .expect("grid");
+        let source = ramp(&grid);
+        let canonical = reorient(&source).expect("ok");
+        assert_eq!(canonical.grid().axes(), "RAS");
+        assert_eq!(resample(&source, canonical.grid(), 0.0).expect("ok"), canonical);
+        assert_eq!(resample(&canonical, &grid, 0.0).expect("ok"), source);
+    }
+
+    #[test]
+    fn a_checkerboard_averages_out_instead_of_aliasing() {
+        let fine = Grid::centred([32, 32, 32], [1.0; 3]).expect("grid");
+        let data = fill(&fine, |[i, j, k]| ((i + j + k) as i64 % 2) as f32);
+        let source = Volume::new(fine, data).expect("volume");
+        let coarse = Grid::centred([8, 8, 8], [4.0; 3]).expect("grid");
+        let got = resample(&source, &coarse, 0.0).expect("ok");
+        assert!(got.data().iter().all(|v| (v - 0.5).abs() < 1e-6), "{:?}", &got.data()[..8]);
+    }
+
+    #[test]
+    fn outside_is_the_background_and_labels_stay_labels() {
+        let grid = Grid::centred([3, 3, 3], [1.0; 3]).expect("grid");
+        let source = Volume::new(grid.clone(), vec![7.0; 27]).expect("volume");
+        let wide = Grid::centred([7, 3, 3], [1.0; 3]).expect("grid");
+        let got = resample(&source, &wide, -1.0).expect("ok");
+        assert_eq!(&got.data()[..7], &[-1.0, -1.0, 7.0, 7.0, 7.0, -1.0, -1.0]);
+        let labels = Labels::new(grid, (0..27).collect()).expect("labels");
+        let half = Grid::centred([6, 6, 6], [0.5; 3]).expect("grid");
+        let fine = resample_labels(&labels, &half).expect("ok");
+        assert_eq!((fine.at(0, 0, 0), fine.at(5, 5, 5), fine.at(2, 0, 0)), (0, 26, 1));
+    }
+
+    #[test]
+    fn the_number_of_threads_changes_nothing() {
+        let source = ramp(&oblique());
+        let target = Grid::centred([9, 9, 9], [2.3; 3]).expect("grid");
+        let with = |n| {
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(n).build().expect("pool");
+            pool.install(|| resample(&source, &target, 0.0)).expect("ok")
+        };
+        assert_eq!(with(1), with(3));
+    }
+}

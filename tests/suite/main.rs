@@ -1,0 +1,7 @@
+//! The integration tests, in one binary.
+
+mod cohorts;
+mod hostile;
+mod images;
+mod support;
+mod writing;
