@@ -1,5 +1,6 @@
 //! Checks measure, a policy judges, a record keeps both.
 
 pub mod finding;
+pub mod judge;
 pub mod policy;
 pub mod record;
