@@ -288,7 +288,7 @@ mod tests {
             assert_eq!(part(&rows, &all, f), Err("E-SPLIT-006"));
         }
         assert_eq!(part(&table(5, 1, 0), &[0, 8], 0.3), Err("E-SPLIT-007"));
-        assert_eq!(part(&table(5, 1, 0), &[0, 1, 2, 3, 4, 5, 6], 0.3), Err("E-SPLIT-006"));
+        assert_eq!(part(&table(5, 1, 0), &[0, 1, 2, 3, 4, 5, 6, 7], 0.3), Err("E-SPLIT-006"));
     }
 
     #[test]
