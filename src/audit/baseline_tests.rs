@@ -20,8 +20,7 @@ fn subject(id: &str, score: f64) -> SubjectRecord {
     }
 }
 
-fn made() -> Record {
-    let table = Table { name: String::new(), columns: vec![], rows: vec![] };
+fn findings() -> Vec<Finding> {
     let mut findings = Vec::new();
     for id in ["sub-02", "sub-01"] {
         let mut f =
@@ -36,6 +35,12 @@ fn made() -> Record {
     }
     let p = Outcome::measured(0.01);
     findings.push(Finding::new("weights_exchangeability", COHORT, "p_value", "1", p));
+    findings
+}
+
+fn made() -> Record {
+    let table = Table { name: String::new(), columns: vec![], rows: vec![] };
+    let findings = findings();
     let mut policy = Policy::default_policy().expect("policy");
     policy.limits.retain(|l| l.quantity == "background_share" || l.quantity == "p_value");
     let (judgements, verdict, summary) = judge(&policy, &findings, &[], None).expect("judged");

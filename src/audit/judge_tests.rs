@@ -64,7 +64,7 @@ fn outcomes_without_a_number_and_findings_without_a_limit() {
     assert_eq!((j[0].verdict, v), (Verdict::Described, Verdict::Described));
     assert!(summary[0].contains("nothing was judged"));
     let un = finding("s", Outcome::Unmeasurable { why: "empty".into() });
-    let (_, v, _) = judge(&p, &[un.clone()], &[], None).expect("judged");
+    let (_, v, _) = judge(&p, std::slice::from_ref(&un), &[], None).expect("judged");
     assert_eq!(v, Verdict::Inconclusive);
     let (_, v, _) = judge(&policy(vec![]), &[un], &[], None).expect("judged");
     assert_eq!(v, Verdict::Described);

@@ -56,14 +56,16 @@ fn class_sizes(subjects: &Subjects) -> BTreeMap<usize, usize> {
     sizes
 }
 
+/// Classes, and the subjects that have rows of exactly these.
+type Stratum<'a> = (Vec<usize>, Vec<&'a str>);
+
+/// Subjects with the hash that orders them.
+type Keyed<'a> = Vec<(u64, &'a str)>;
+
 /// Subjects by their set of classes, each group in an order that only the seed, the
 /// purpose and the names decide; single-class groups first.
-fn strata<'a>(
-    subjects: &Subjects<'a>,
-    seed: Seed,
-    purpose: &str,
-) -> Vec<(Vec<usize>, Vec<&'a str>)> {
-    let mut groups: BTreeMap<(usize, Vec<usize>), Vec<(u64, &str)>> = BTreeMap::new();
+fn strata<'a>(subjects: &Subjects<'a>, seed: Seed, purpose: &str) -> Vec<Stratum<'a>> {
+    let mut groups: BTreeMap<(usize, Vec<usize>), Keyed<'_>> = BTreeMap::new();
     for (name, classes) in subjects {
         let key = seed.stream(&format!("split/{purpose}/{name}")).next_u64();
         let classes: Vec<usize> = classes.iter().copied().collect();
