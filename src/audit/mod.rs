@@ -1,5 +1,8 @@
 //! Checks measure, a policy judges, a record keeps both.
 
+pub mod baseline;
+pub mod compare;
 pub mod finding;
+pub mod judge;
 pub mod policy;
 pub mod record;

@@ -1,6 +1,17 @@
 //! Pure statistics on slices of `f64`. Undefined is a value with a reason
 //! ([`Undefined`]), never NaN and never 0.
 
+pub mod bootstrap;
+pub mod complexity;
+pub mod curve;
+pub mod delong;
+pub mod logistic;
+pub mod moments;
+pub mod normal;
+pub mod permutation;
+pub mod rank;
+pub mod ssim;
+
 /// Why a statistic has no value.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error, serde::Serialize, serde::Deserialize)]
 #[error("undefined: {0}")]

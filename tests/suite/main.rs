@@ -1,7 +1,6 @@
-//! The integration tests, in one binary.
+//! One integration binary: each module is a subject.
 
 mod cohorts;
+mod golden_stats;
 mod hostile;
 mod images;
-mod support;
-mod writing;
