@@ -67,7 +67,7 @@ mod tests {
 
     #[test]
     fn lines_fit_and_nothing_is_lost_silently() {
-        let text = "the quick brown fox jumps over the lazy dog again and again";
+        let text = "the quick brown fox jumps over the lazy dog again and again and over once more";
         let lines = wrap(text, 10.0, 120.0, 3);
         assert_eq!(lines.len(), 3);
         assert!(lines.iter().all(|l| width(l, 10.0) <= 120.0));
