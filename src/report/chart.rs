@@ -143,6 +143,8 @@ fn add_lines(panel: &mut Panel, group: &Group<'_>) {
     if let ([key], true) = (panel.keys.as_slice(), names.len() == 1) {
         panel.title = key.label.clone();
         panel.keys.clear();
+    } else {
+        panel.title.clear();
     }
     panel.keys.truncate(colour::CYCLE.len());
 }

@@ -8,7 +8,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use super::colour::{INK, Rgb};
 
 /// Height kept free for title and subtitle.
-pub const HEAD: f64 = 62.0;
+pub const HEAD: f64 = 70.0;
 
 /// A figure: size, words and items, drawn in order.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -76,3 +76,23 @@ fn of<'a>(
 ) -> impl Iterator<Item = &'a Finding> {
     record.findings.iter().filter(|f| checks.contains(&f.check.as_str()))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_registry_is_complete() {
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/src/report/figures");
+        let mut files: Vec<String> = std::fs::read_dir(folder)
+            .expect("folder")
+            .map(|f| f.expect("entry").file_name().to_string_lossy().into_owned())
+            .filter_map(|name| name.strip_suffix(".rs").map(str::to_owned))
+            .filter(|name| name != "mod")
+            .collect();
+        files.sort();
+        let mut ids: Vec<&str> = FIGURES.iter().map(|f| f.card().id).collect();
+        ids.sort_unstable();
+        assert_eq!(files, ids);
+    }
+}

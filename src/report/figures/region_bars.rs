@@ -181,7 +181,7 @@ fn ratio_panel(
         regions.iter().enumerate().filter_map(|(i, r)| value(r).map(|v| [v, i as f64])).collect();
     let (low, high) = range(dots.iter().map(|d| d[0]).chain([neutral])).unwrap_or((0.0, 1.0));
     let y = Axis { ticks: Vec::new(), ..axis::rows(&vec![String::new(); regions.len()], 0.0) };
-    let x = axis::linear(label, low, high);
+    let x = axis::linear(label, low - 0.1 * (high - low), high);
     let x = Axis { ticks: x.ticks.into_iter().step_by(2).collect(), ..x };
     Panel {
         frame: Frame::new(0.0, 0.0, 0.0, 0.0),

@@ -16,6 +16,8 @@ use crate::{Error, Result};
 const OVER: u32 = 2;
 /// Height of the font (ascent and descent) over its em.
 const HEIGHT_PER_EM: f64 = 2384.0 / 2048.0;
+/// How far the library's middle of a line stands above the middle of its letters, in em.
+const DROP: f64 = 0.17;
 
 static FONT: &[u8] = include_bytes!("../../../assets/DejaVuSans.ttf");
 static REGISTERED: LazyLock<bool> =
@@ -136,7 +138,10 @@ impl<'a> Canvas<'a> {
         }
         let colour = rgb(text.colour);
         let style = TextStyle::from(font).color(&colour).pos(Pos::new(across, VPos::Center));
-        self.area.draw_text(&text.text, &style, device(text.at)).map_err(refused)
+        let drop = DROP * text.size;
+        let [x, y] = text.at;
+        let at = if text.upright { [x + drop, y] } else { [x, y + drop] };
+        self.area.draw_text(&text.text, &style, device(at)).map_err(refused)
     }
 
     /// An image, each of its pixels a rectangle.
@@ -146,15 +151,24 @@ impl<'a> Canvas<'a> {
             return Err(Error::shape("figure raster", columns * rows * 3, raster.rgb.len()));
         }
         let Frame { left, top, width, height } = raster.frame;
-        let edge = |i: usize, n: usize, from: f64, size: f64| from + size * i as f64 / n as f64;
-        for (index, pixel) in raster.rgb.chunks_exact(3).enumerate() {
-            let (x, y) = (index % columns, index / columns);
-            let (x0, x1) = (edge(x, columns, left, width), edge(x + 1, columns, left, width));
-            let (y0, y1) = (edge(y, rows, top, height), edge(y + 1, rows, top, height));
-            let frame = Frame::new(x0, y0, x1 - x0, y1 - y0);
-            self.rectangle(frame, [pixel[0], pixel[1], pixel[2]], 1.0)?;
+        let (x0, y0) = device([left, top]);
+        let (x1, y1) = device([left + width, top + height]);
+        let (wide, high) = ((x1 - x0).max(0) as usize, (y1 - y0).max(0) as usize);
+        if columns == 0 || rows == 0 || wide == 0 || high == 0 {
+            return Ok(());
         }
-        Ok(())
+        let mut pixels = Vec::with_capacity(wide * high * 3);
+        for y in 0..high {
+            let row = y * rows / high * columns;
+            for x in 0..wide {
+                let at = (row + x * columns / wide) * 3;
+                pixels.extend_from_slice(&raster.rgb[at..at + 3]);
+            }
+        }
+        let size = (wide as u32, high as u32);
+        let element = BitMapElement::with_owned_buffer((x0, y0), size, pixels)
+            .ok_or_else(|| Error::internal("a figure's raster has the wrong size"))?;
+        self.area.draw(&element).map_err(refused)
     }
 }
 
