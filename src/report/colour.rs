@@ -15,6 +15,8 @@ pub const LINE: Rgb = [150, 160, 172];
 pub const GRID: Rgb = [228, 232, 237];
 /// Paper.
 pub const PAPER: Rgb = [255, 255, 255];
+/// Words of caution.
+pub const CAUTION: Rgb = [148, 98, 0];
 /// Behind slices.
 pub const NIGHT: Rgb = [0, 0, 0];
 /// Outline of the truth or of the focus region on slices.

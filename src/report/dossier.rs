@@ -3,8 +3,8 @@
 use std::path::Path;
 
 use super::figures::{FIGURES, Place};
-use super::scene::Scene;
-use super::{html, png};
+use super::scene::{Anchor, Item, Scene, Text};
+use super::{colour, html, png};
 use crate::audit::record::{Record, SCHEMA_VERSION};
 use crate::card::Card;
 use crate::files;
@@ -29,7 +29,7 @@ pub struct Drawn {
     /// Where it stands.
     pub place: Place,
     /// Checks it belongs to.
-    pub checks: &'static [&'static str],
+    pub checks: Vec<String>,
     /// Title.
     pub title: String,
     /// The figure in words.
@@ -118,15 +118,34 @@ pub fn to_json(record: &Record) -> Result<String> {
 /// When a figure cannot be drawn.
 pub fn draw(record: &Record) -> Result<Vec<Drawn>> {
     let mut drawn = Vec::new();
+    let mut ids: Vec<&str> = Vec::new();
+    for finding in &record.findings {
+        if !ids.contains(&finding.check.as_str()) {
+            ids.push(&finding.check);
+        }
+    }
     for figure in FIGURES {
-        for (stem, scene) in figure.scenes(record)? {
+        for (stem, mut scene) in figure.scenes(record)? {
+            if record.data.synthetic {
+                mark_synthetic(&mut scene);
+            }
             let png = png::draw(&scene, &record.provenance)?;
             let Scene { title, alt, size, .. } = scene;
-            let (card, place, checks) = (figure.card(), figure.place(), figure.checks());
+            let own = ids.iter().filter(|id| figure.belongs(&stem, id));
+            let checks = own.map(|id| (*id).to_owned()).collect();
+            let (card, place) = (figure.card(), figure.place());
             drawn.push(Drawn { stem, card, place, checks, title, alt, size, png });
         }
     }
     Ok(drawn)
+}
+
+/// A picture that travels without its page still says that no patient is on it.
+fn mark_synthetic(scene: &mut Scene) {
+    let at = [scene.size[0] - 20.0, 23.0];
+    let words = Text::new(at, "SYNTHETIC DATA", 10.0).colour(colour::CAUTION);
+    scene.items.push(Item::Text(words.anchor(Anchor::End)));
+    scene.alt.push_str(" Synthetic data.");
 }
 
 fn major(version: &str) -> &str {

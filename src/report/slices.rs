@@ -257,23 +257,30 @@ fn contour(cut: &Cut<'_>, frame: Frame, flip: bool) -> Vec<Stroke> {
         let u = if flip { 1.0 - u } else { u };
         [frame.left + frame.width * u, frame.top + frame.height * (1.0 - v)]
     };
-    let mut edges: Vec<Vec<[f64; 2]>> = Vec::new();
+    let mut edges: Vec<[[f64; 2]; 2]> = Vec::new();
     for y in 0..=h as isize {
         for x in 0..=w as isize {
             if inside(x, y) != inside(x - 1, y) {
-                edges.push(vec![corner(x, y), corner(x, y + 1)]);
+                edges.push([corner(x, y), corner(x, y + 1)]);
             }
             if inside(x, y) != inside(x, y - 1) {
-                edges.push(vec![corner(x, y), corner(x + 1, y)]);
+                edges.push([corner(x, y), corner(x + 1, y)]);
             }
         }
     }
-    [(NIGHT, 2.5), (OUTLINE, 1.0)]
-        .into_iter()
+    let strokes = [(NIGHT, 3.0), (OUTLINE, 1.5)].into_iter();
+    strokes
         .flat_map(|(colour, width)| {
-            edges.iter().map(move |e| Stroke { points: e.clone(), colour, width })
+            edges.iter().map(move |e| Stroke { points: longer(*e, 0.5 * width), colour, width })
         })
         .collect()
+}
+
+/// A horizontal or vertical edge, longer by `by` at both ends so that corners close.
+fn longer([a, b]: [[f64; 2]; 2], by: f64) -> Vec<[f64; 2]> {
+    let length = (b[0] - a[0]).hypot(b[1] - a[1]).max(1e-9);
+    let step = [by * (b[0] - a[0]) / length, by * (b[1] - a[1]) / length];
+    vec![[a[0] - step[0], a[1] - step[1]], [b[0] + step[0], b[1] + step[1]]]
 }
 
 fn scale_bar(scene: &mut Scene, tile: Frame, scale: f64) {
@@ -332,9 +339,6 @@ fn footer(
     }
     if outlined {
         lines.push("Green line: outline of the truth or of the focus region.".to_owned());
-    }
-    if record.data.synthetic {
-        lines.push("SYNTHETIC DATA: no patient is shown.".to_owned());
     }
     scene.alt = format!("{}. {} {}", scene.title, scene.subtitle, lines.join(" "));
     let mut y = top;

@@ -43,8 +43,7 @@ impl Figure for Exchangeability {
         let mut label = String::new();
         for series in of(record, self.checks()).flat_map(|f| &f.series) {
             label.clone_from(&series.y_label);
-            let alone =
-                series.y.len() == 1 || series.name.to_lowercase().contains("trained network");
+            let alone = series.y.len() == 1 || series.name.to_lowercase().starts_with("trained");
             for (i, y) in series.y.iter().enumerate().filter(|(_, y)| y.is_finite()) {
                 let named = series.labels.get(i).is_some_and(|l| l.eq_ignore_ascii_case("trained"));
                 if alone || named { trained.push(*y) } else { values.push(*y) }

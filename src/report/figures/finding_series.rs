@@ -32,6 +32,12 @@ impl Figure for FindingSeries {
         Place::Checks
     }
 
+    fn belongs(&self, stem: &str, check: &str) -> bool {
+        let own = name_of(check);
+        let rest = stem.strip_prefix(own.as_str());
+        rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('-'))
+    }
+
     fn scenes(&self, record: &Record) -> Result<Vec<(String, Scene)>> {
         let drawn: Vec<&str> =
             super::FIGURES.iter().flat_map(|f| f.checks().iter().copied()).collect();
@@ -43,10 +49,14 @@ impl Figure for FindingSeries {
             }
         }
         let draw = |check: &&str| {
-            let name = format!("{}-{}", CARD.id, stem::safe(check));
             let own = record.findings.iter().filter(|f| f.check == *check);
-            chart::scenes(&name, &summary::words(check), CARD.reading, own)
+            chart::scenes(&name_of(check), &summary::words(check), CARD.reading, own)
         };
         Ok(checks.iter().flat_map(draw).collect())
     }
+}
+
+/// Stem of the figures of a check.
+fn name_of(check: &str) -> String {
+    format!("{}-{}", CARD.id, stem::safe(check))
 }

@@ -29,8 +29,11 @@ const EDGE: f64 = 3.0;
 /// Residuals below this are drawn here.
 const FLOOR: f64 = 1e-12;
 
+/// A part of a ledger line.
+type Part = fn(&LedgerLine) -> f64;
+
 /// What a bar is made of.
-const PARTS: [(&str, fn(&LedgerLine) -> f64); 4] = [
+const PARTS: [(&str, Part); 4] = [
     ("handed on", |l| l.handed_on),
     ("bias", |l| l.bias),
     ("stabiliser", |l| l.stabiliser),
@@ -77,7 +80,7 @@ fn layers(record: &Record) -> Vec<(String, Vec<&LedgerLine>)> {
     layers
 }
 
-fn share(lines: &[&LedgerLine], part: fn(&LedgerLine) -> f64) -> Vec<f64> {
+fn share(lines: &[&LedgerLine], part: Part) -> Vec<f64> {
     let finite = |v: &f64| v.is_finite();
     lines.iter().map(|l| part(l) / l.received).filter(finite).collect()
 }

@@ -47,6 +47,11 @@ pub trait Figure: Sync {
         &[]
     }
 
+    /// Whether a scene of this figure, named by its stem, belongs to a check.
+    fn belongs(&self, _stem: &str, check: &str) -> bool {
+        self.checks().contains(&check)
+    }
+
     /// The figures, each with the stem of its file name; empty when there is nothing to draw.
     ///
     /// # Errors

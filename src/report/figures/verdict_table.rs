@@ -72,8 +72,7 @@ impl Figure for VerdictTable {
 
 fn title(record: &Record) -> String {
     let look = colour::verdict(record.verdict);
-    let data = if record.data.synthetic { " · SYNTHETIC DATA" } else { "" };
-    format!("Verdict: {} {} (policy {}){data}", look.symbol, look.word, record.policy.name)
+    format!("Verdict: {} {} (policy {})", look.symbol, look.word, record.policy.name)
 }
 
 /// One row; gives the height at which the next begins.

@@ -82,16 +82,18 @@ fn check(record: &Record, id: &str, card: Option<&'static Card>, figures: &[Embe
         }
     }
     let own = |f: &&Embedded| f.checks.iter().any(|c| c == id);
+    let figures: Vec<Embedded> = figures.iter().filter(own).cloned().collect();
+    let shown = verdict == Verdict::Described && !figures.is_empty();
     Check {
         id: id.to_owned(),
         title: card.map_or_else(|| summary::words(id), |c| c.title.to_owned()),
         words: card.map(words),
         look: look(verdict),
-        open: verdict >= Verdict::Waived,
+        open: verdict >= Verdict::Waived || shown,
         rows: rows(record, id, &findings),
         tables: findings.iter().flat_map(|f| &f.tables).map(tables::table).collect(),
         notes,
-        figures: figures.iter().filter(own).cloned().collect(),
+        figures,
     }
 }
 

@@ -52,6 +52,6 @@ fn one(figure: &Drawn, fits: bool) -> Embedded {
         width: figure.size[0].ceil() as u32,
         height: figure.size[1].ceil() as u32,
         place: figure.place,
-        checks: figure.checks.iter().map(|c| (*c).to_owned()).collect(),
+        checks: figure.checks.clone(),
     }
 }

@@ -41,7 +41,7 @@ pub fn draw(scene: &Scene, provenance: &Provenance) -> Result<Vec<u8>> {
 
 fn heading(canvas: &Canvas<'_>, scene: &Scene) -> Result<()> {
     let room = scene.size[0] - 40.0;
-    let title = measure::fit(&scene.title, 17.0, room);
+    let title = measure::fit(&scene.title, 17.0, room - 115.0);
     canvas.text(&Text::new([20.0, 23.0], title, 17.0))?;
     for (i, line) in measure::wrap(&scene.subtitle, 11.0, room, 2).into_iter().enumerate() {
         let y = 43.0 + 14.5 * i as f64;
