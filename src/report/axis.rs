@@ -56,9 +56,10 @@ pub fn log(label: &str, low: f64, high: f64) -> Axis {
 }
 
 /// An axis of names at 0, 1, 2, …; names stand upright when they do not fit into `room`
-/// pixels each.
+/// pixels each, and only every n-th is written when there are more than 60.
 pub fn named(label: &str, names: &[String], room: f64) -> Axis {
-    let upright = names.iter().any(|n| measure::width(n, 10.5) > room - 4.0);
+    let every = names.len().div_ceil(60).max(1);
+    let upright = names.iter().any(|n| measure::width(n, 10.5) > room * every as f64 - 4.0);
     Axis {
         label: label.to_owned(),
         low: -0.5,
@@ -67,6 +68,7 @@ pub fn named(label: &str, names: &[String], room: f64) -> Axis {
         ticks: names
             .iter()
             .enumerate()
+            .step_by(every)
             .map(|(i, n)| (i as f64, measure::fit(n, 10.5, 170.0)))
             .collect(),
         upright,

@@ -109,6 +109,11 @@ pub fn redraw(out: &Path, cards: &[&'static Card]) -> Result<()> {
 /// [`Error::Internal`] when a number is not finite or the record cannot be written as JSON.
 pub fn to_json(record: &Record) -> Result<String> {
     let text = serde_json::to_string_pretty(record).map_err(|e| Error::internal(e.to_string()))?;
+    serde_json::from_str::<Record>(&text).map_err(|e| {
+        Error::internal(format!(
+            "the record does not read back (a number that is not finite?): {e}"
+        ))
+    })?;
     Ok(text + "\n")
 }
 
@@ -198,6 +203,25 @@ mod tests {
         }
         let figures = std::fs::read_dir(folder.path().join(FIGURE_FOLDER)).expect("figures");
         assert_eq!(figures.count(), listed.len() - 2, "no stale figure stays");
+    }
+
+    #[test]
+    fn odd_records_still_draw() {
+        let mut record = sample::record(1);
+        let line = record.subjects[0].ledger[0].clone();
+        let layer = |i| crate::audit::record::LedgerLine { layer: format!("l{i}"), ..line.clone() };
+        record.subjects[0].ledger = (0..300).map(layer).collect();
+        record.subjects[0].ledger[7].received = 0.0;
+        record.subjects[0].picture.slices[0].anatomy = "not base64!".to_owned();
+        let series = &mut record.findings[0].series[0];
+        series.labels = (0..500).map(|i| format!("stage {i}")).collect();
+        series.y = (0..500).map(|i| f64::from(i) * 1e300).collect();
+        series.low = vec![f64::MIN];
+        series.high = vec![f64::MAX];
+        assert!(draw(&record).expect("drawn").len() > 5);
+        record.findings[0].outcome =
+            crate::audit::finding::Outcome::Measured { value: f64::NAN, interval: None };
+        assert!(to_json(&record).is_err(), "a number that is not finite is never written");
     }
 
     #[test]

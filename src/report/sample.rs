@@ -1,7 +1,10 @@
 //! A rich record for tests: fake heads, every kind of finding, hostile words.
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
+mod head;
+mod regions;
+
+use head::picture;
+use regions::regions;
 
 use crate::audit::finding::{COHORT, Cell, Column, Finding, Interval, Outcome, Series, Table};
 use crate::audit::policy::{Judgement, Limit, Policy, Verdict};
@@ -230,17 +233,17 @@ fn series(name: &str, x: &str, y: &str, labels: &[&str], values: Vec<f64>, sprea
     }
 }
 
-fn findings(subjects: usize) -> Vec<Finding> {
-    let interval = |low, high| {
-        Some(Interval { low, high, level: 0.95, method: "percentile bootstrap".to_owned() })
-    };
-    let one = Outcome::with_interval;
+fn interval(low: f64, high: f64) -> Option<Interval> {
+    Some(Interval { low, high, level: 0.95, method: "percentile bootstrap".to_owned() })
+}
+
+fn randomisations() -> Vec<Finding> {
     let mut cascade = Finding::new(
         "weights_cascade",
         COHORT,
         "similarity_at_end",
         "1",
-        one(0.341_234_567, interval(0.21, 0.48)),
+        Outcome::with_interval(0.341_234_567, interval(0.21, 0.48)),
     );
     let stages = ["none", "head", "block3", "block2", "block1", "all"];
     let y = "Spearman correlation";
@@ -263,7 +266,8 @@ fn findings(subjects: usize) -> Vec<Finding> {
             0.03,
         ),
     ];
-    let mut exchange = Finding::new("weights_exchangeability", COHORT, "p", "1", one(0.02, None));
+    let mut exchange =
+        Finding::new("weights_exchangeability", COHORT, "p", "1", Outcome::measured(0.02));
     let drawn =
         (0..49).map(|i| 0.3 + 0.12 * f64::from(i * 37 % 49) / 49.0 + 0.05 * f64::from(i % 5) / 5.0);
     exchange.series = vec![
@@ -277,9 +281,18 @@ fn findings(subjects: usize) -> Vec<Finding> {
         ),
         series("trained", "network", "mean similarity to the others", &[], vec![0.19], 0.0),
     ];
+    vec![cascade, exchange]
+}
+
+fn findings(subjects: usize) -> Vec<Finding> {
     let why = "one of two controls misbehaved <script>alert(1)</script>".to_owned();
-    let mut failed =
-        Finding::new("planted_recovery", COHORT, "hit_rate", "1", one(0.41, interval(0.3, 0.52)));
+    let mut failed = Finding::new(
+        "planted_recovery",
+        COHORT,
+        "hit_rate",
+        "1",
+        Outcome::with_interval(0.41, interval(0.3, 0.52)),
+    );
     failed.series = vec![series(
         "hit rate",
         "subject",
@@ -289,11 +302,13 @@ fn findings(subjects: usize) -> Vec<Finding> {
         0.0,
     )];
     failed.notes = vec!["The effect was planted at 2 of 4 places.".to_owned()];
-    let mut region = Finding::new("region_mass", COHORT, "background_share", "1", one(0.043, None));
+    let mut region =
+        Finding::new("region_mass", COHORT, "background_share", "1", Outcome::measured(0.043));
     region.tables = vec![regions()];
-    let mut out = vec![cascade, exchange, region, failed];
+    let mut out = randomisations();
+    out.extend([region, failed]);
     out.push(Finding::new("stability", COHORT, "noise", "1", Outcome::Unmeasurable { why }));
-    let mut noise = Finding::new("deletion", COHORT, "area", "log-odds", one(1.75, None));
+    let mut noise = Finding::new("deletion", COHORT, "area", "log-odds", Outcome::measured(1.75));
     noise.series = vec![series(
         "score",
         "voxels removed (%)",
@@ -314,40 +329,6 @@ fn findings(subjects: usize) -> Vec<Finding> {
         ));
     }
     out
-}
-
-fn regions() -> Table {
-    let names = "region side volume_ml relevance_sum share share_low share_high density enrichment laterality auc";
-    let unit = |n: &str| if n == "volume_ml" { "ml" } else { "1" }.to_owned();
-    let columns = names.split(' ').map(|n| Column { name: n.to_owned(), unit: unit(n) }).collect();
-    let all = [
-        "cortical grey",
-        "white matter",
-        "lateral ventricle",
-        "thalamus",
-        "cerebellum",
-        "hippocampus",
-    ];
-    let rows = (0..12)
-        .map(|i| {
-            let share = 0.34 * (-0.22 * f64::from(i)).exp() - 0.04;
-            let side = if i % 2 == 0 { "left" } else { "right" };
-            let mut row =
-                vec![Cell::Text(all[i as usize / 2].to_owned()), Cell::Text(side.to_owned())];
-            row.extend(
-                [30.0 / f64::from(i + 1), 2.0 * share, share, share - 0.03, share + 0.04]
-                    .map(Cell::Number),
-            );
-            row.extend([0.01 * share, 0.4 + 0.2 * f64::from(i * 5 % 9), 0.1].map(Cell::Number));
-            row.push(if i == 4 {
-                Cell::Missing("fewer than 5 voxels".to_owned())
-            } else {
-                Cell::Number(0.5 + 0.03 * f64::from(i))
-            });
-            row
-        })
-        .collect();
-    Table { name: "regions".to_owned(), columns, rows }
 }
 
 fn id(i: usize) -> String {
@@ -384,66 +365,5 @@ fn subject(i: usize) -> SubjectRecord {
         picture: picture(i, "Cuts at equal steps through the brain; model grid, 2 mm"),
         image_sha256: "fedc9876".repeat(8),
         map: Some("explanations/map.nii.gz".to_owned()),
-    }
-}
-
-fn picture(seed: usize, caption: &str) -> Picture {
-    let planes = [Plane::Axial, Plane::Coronal, Plane::Sagittal];
-    let cuts =
-        planes.iter().flat_map(|p| (-2..=2).map(move |c| slice(*p, 10.0 * f64::from(c), seed)));
-    Picture { caption: caption.to_owned(), colour_range: 0.012_34, slices: cuts.collect() }
-}
-
-/// A cut through nested ellipsoids with ventricles and two spots of relevance.
-fn slice(plane: Plane, at: f64, seed: usize) -> Slice {
-    let size = if plane == Plane::Axial {
-        [48, 56]
-    } else if plane == Plane::Coronal {
-        [48, 48]
-    } else {
-        [56, 48]
-    };
-    let (mut anatomy, mut relevance, mut outline) = (vec![], vec![], vec![]);
-    for v in 0..size[1] {
-        for u in 0..size[0] {
-            let (a, b) =
-                (2.0 * (u as f64 + 0.5) - size[0] as f64, 2.0 * (v as f64 + 0.5) - size[1] as f64);
-            let [x, y, z] = match plane {
-                Plane::Axial => [a, b, at],
-                Plane::Coronal => [a, at, b],
-                Plane::Sagittal => [at, a, b],
-            };
-            let ball = |c: [f64; 3], r: [f64; 3]| {
-                ((x - c[0]) / r[0]).powi(2)
-                    + ((y - c[1]) / r[1]).powi(2)
-                    + ((z - c[2]) / r[2]).powi(2)
-            };
-            let noise = ((u * 73 + v * 151 + seed * 31) % 17) as f64;
-            let fold = 6.0 * ((x * 0.5).sin() * (y * 0.43).cos() * (z * 0.47).cos());
-            let ventricle = ball([x.signum() * 9.0, -2.0, 4.0], [5.0, 17.0, 8.0]);
-            let grey = match ball([0.0; 3], [40.0, 50.0, 40.0]) {
-                _ if ventricle < 1.0 => 225.0,
-                r if r < 0.72 + 0.01 * fold => 150.0 + noise,
-                r if r < 0.9 => 95.0 + noise,
-                r if r < 1.0 => 210.0,
-                r if r < 1.12 => 40.0,
-                _ => 3.0,
-            };
-            anatomy.push(grey as u8);
-            let spot = (-ball([18.0, 14.0, 6.0], [9.0, 9.0, 9.0])).exp()
-                - 0.7 * (-ball([-20.0, -16.0, -4.0], [8.0, 10.0, 8.0])).exp();
-            let haze = 0.04 * (noise - 8.0) / 8.0;
-            relevance.push(((spot + haze).clamp(-1.0, 1.0) * 127.0) as i8 as u8);
-            outline.push(u8::from(ball([18.0, 14.0, 6.0], [9.0, 9.0, 9.0]) < 1.0));
-        }
-    }
-    Slice {
-        plane,
-        position_mm: at,
-        size,
-        pixel_mm: [2.0, 2.0],
-        anatomy: STANDARD.encode(anatomy),
-        relevance: STANDARD.encode(relevance),
-        outline: STANDARD.encode(outline),
     }
 }

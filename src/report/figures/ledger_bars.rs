@@ -54,7 +54,7 @@ impl Figure for LedgerBars {
         if layers.is_empty() {
             return Ok(Vec::new());
         }
-        let height = 30.0 * layers.len() as f64;
+        let height = (30.0 * layers.len() as f64).min(3000.0);
         let size = [chart::WIDTH, HEAD + 44.0 + height + 56.0];
         let mut scene = Scene::new(CARD.title, CARD.reading, size);
         let names: Vec<String> = layers.iter().map(|(name, _)| name.clone()).collect();

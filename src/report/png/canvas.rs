@@ -90,7 +90,7 @@ impl<'a> Canvas<'a> {
             return Ok(());
         }
         let style = rgb(colour).mix(opacity).filled();
-        self.area.draw(&Rectangle::new([(x0, y0), (x1 - 1, y1 - 1)], style)).map_err(refused)
+        self.area.draw(&Rectangle::new([(x0, y0), (x1, y1)], style)).map_err(refused)
     }
 
     /// A polyline.

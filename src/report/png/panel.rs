@@ -12,10 +12,10 @@ const TICK: f64 = 10.5;
 /// Paints a plot.
 pub(super) fn paint(canvas: &Canvas<'_>, panel: &Panel) -> Result<()> {
     grid(canvas, panel)?;
+    axes(canvas, panel)?;
     for mark in &panel.marks {
         paint_mark(canvas, panel, mark)?;
     }
-    axes(canvas, panel)?;
     header(canvas, panel)
 }
 
