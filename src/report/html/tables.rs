@@ -33,6 +33,8 @@ pub(super) struct View {
     name: String,
     columns: Vec<(String, bool)>,
     rows: Vec<Vec<Field>>,
+    /// Why values are missing, each reason once.
+    missing: Vec<String>,
 }
 
 fn field(cell: &Cell) -> Field {
@@ -48,12 +50,24 @@ pub(super) fn table(table: &Table) -> View {
     let numeric = |i: usize| table.rows.iter().any(|r| matches!(r.get(i), Some(Cell::Number(_))));
     let title = |c: &Column| match c.unit.as_str() {
         "" | "1" => summary::words(&c.name),
-        unit => format!("{} ({unit})", summary::words(&c.name)),
+        unit => {
+            let name = c.name.strip_suffix(&format!("_{unit}")).unwrap_or(&c.name);
+            format!("{} ({unit})", summary::words(name))
+        }
     };
+    let mut missing: Vec<String> = Vec::new();
+    for cell in table.rows.iter().flatten() {
+        if let Cell::Missing(why) = cell
+            && !missing.contains(why)
+        {
+            missing.push(why.clone());
+        }
+    }
     View {
         name: table.name.clone(),
         columns: table.columns.iter().enumerate().map(|(i, c)| (title(c), numeric(i))).collect(),
         rows: table.rows.iter().map(|row| row.iter().map(field).collect()).collect(),
+        missing,
     }
 }
 
