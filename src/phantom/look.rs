@@ -1,0 +1,87 @@
+//! Mosaics for the eye, made by ignored tests only:
+//! `HEATPROOF_LOOK=<folder> cargo test --lib phantom::look -- --ignored`.
+
+use std::path::{Path, PathBuf};
+
+use crate::image::Volume;
+
+/// Where pictures go, if anybody wants them.
+pub(crate) fn folder() -> Option<PathBuf> {
+    std::env::var_os("HEATPROOF_LOOK").map(PathBuf::from)
+}
+
+/// Slices of each volume in a row: `n` axial, coronal and sagittal ones, `zoom` pixels a
+/// voxel, anterior up or to the right, scaled to the 99.5th percentile.
+pub(crate) fn mosaic(path: &Path, volumes: &[&Volume], n: usize, zoom: usize) {
+    let cell = volumes.iter().flat_map(|v| v.grid().shape()).max().expect("a volume") * zoom;
+    let (width, height) = (cell * n, cell * 3 * volumes.len());
+    let mut pixels = vec![0u8; width * height];
+    for (row, volume) in volumes.iter().enumerate() {
+        let mut sorted: Vec<f32> = volume.data().iter().copied().filter(|v| *v > 0.0).collect();
+        sorted.sort_by(f32::total_cmp);
+        let top = sorted.get(sorted.len() * 995 / 1000).copied().unwrap_or(1.0);
+        let s = volume.grid().shape();
+        for plane in 0..3 {
+            let (along, a, b) = [(2, 0, 1), (1, 0, 2), (0, 1, 2)][plane];
+            for c in 0..n {
+                let cut = s[along] * (c + 2) / (n + 3);
+                for v in 0..s[b] * zoom {
+                    for u in 0..s[a] * zoom {
+                        let mut at = [0; 3];
+                        at[along] = cut;
+                        at[a] = u / zoom;
+                        at[b] = s[b] - 1 - v / zoom;
+                        let value = volume.at(at[0], at[1], at[2]) / top * 255.0;
+                        let y = (row * 3 + plane) * cell + v;
+                        pixels[y * width + c * cell + u] = value.clamp(0.0, 255.0) as u8;
+                    }
+                }
+            }
+        }
+    }
+    let file = std::fs::File::create(path).expect("picture file");
+    let mut encoder = png::Encoder::new(file, width as u32, height as u32);
+    encoder.set_color(png::ColorType::Grayscale);
+    let mut writer = encoder.write_header().expect("header");
+    writer.write_image_data(&pixels).expect("pixels");
+}
+
+#[test]
+#[ignore = "makes pictures for the eye"]
+fn a_real_template() {
+    let (Some(out), Some(file)) = (folder(), std::env::var_os("HEATPROOF_T2W")) else { return };
+    let real = crate::image::nifti::read_volume(Path::new(&file)).expect("readable").image;
+    mosaic(&out.join("real.png"), &[&real], 7, 2);
+}
+
+#[test]
+#[ignore = "makes pictures for the eye"]
+fn the_bare_head() {
+    use super::*;
+    let Some(out) = folder() else { return };
+    for (name, n, mm, zoom) in [("fine", 96, 1.3, 2), ("coarse", 48, 2.7, 4)] {
+        let grid = crate::image::Grid::centred([n; 3], [mm; 3]).expect("grid");
+        let anatomy = anatomy::Anatomy {
+            traits: Default::default(),
+            bright_white: 0.0,
+            folds: std::sync::Arc::new([folds::Folds::new(1), folds::Folds::new(2)]),
+            patches: noise::Noise::new(3),
+        };
+        let placement = placement::Placement {
+            scale: 1.0,
+            turn: [0.0; 3],
+            shift: [0.0; 3],
+            warp_mm: 3.0,
+            warp: [4, 5, 6].map(noise::Noise::new),
+        };
+        let start = std::time::Instant::now();
+        let scene = render::render(&grid, &placement, &anatomy, noise::Noise::new(7)).expect("ok");
+        eprintln!("{name}: {:?}", start.elapsed());
+        for region in regions::regions() {
+            let count = scene.labels.data().iter().filter(|v| **v == region.index).count();
+            eprintln!("{:28} {:.1} ml", region.name, count as f64 * grid.voxel_mm3() / 1000.0);
+        }
+        eprintln!("all {:.1}", scene.brain.count() as f64 * grid.voxel_mm3() / 1000.0);
+        mosaic(&out.join(format!("{name}.png")), &[&scene.light], 7, zoom);
+    }
+}
