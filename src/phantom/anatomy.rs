@@ -17,15 +17,15 @@ pub(crate) mod light {
     /// Cortex.
     pub(crate) const CORTEX: f32 = 66.0;
     /// Thalamus.
-    pub(crate) const THALAMUS: f32 = 64.0;
+    pub(crate) const THALAMUS: f32 = 67.0;
     /// Caudate and lentiform nuclei.
-    pub(crate) const GANGLIA: f32 = 67.0;
+    pub(crate) const GANGLIA: f32 = 69.0;
     /// Cerebellar cortex.
     pub(crate) const CEREBELLUM: f32 = 73.0;
     /// Brainstem.
     pub(crate) const BRAINSTEM: f32 = 70.0;
     /// Callosum.
-    pub(crate) const CALLOSUM: f32 = 84.0;
+    pub(crate) const CALLOSUM: f32 = 87.0;
     /// Internal capsule's posterior limb.
     pub(crate) const CAPSULE: f32 = 78.0;
 }

@@ -10,11 +10,12 @@ const MIDDLE: Point = [17.0, -10.0, 10.0];
 /// Distance to the unfolded outline of a hemisphere (mm, negative inside); x outwards.
 pub(crate) fn outline(p: Point) -> f32 {
     // Heads are wider behind than in front.
-    let wide = 1.0 - 0.0032 * (p[1] + 20.0).clamp(-40.0, 60.0);
+    let wide = 1.0 - 0.0021 * (p[1] + 20.0).clamp(-40.0, 60.0);
     let main = ellipsoid([p[0] / wide, p[1], p[2]], [0.0, -10.0, 13.0], [44.0, 56.0, 38.0]);
     // Orbital surface in front, the tentorium's slope behind.
-    let floor = -11.0 + 11.0 * ramp(6.0, -26.0, p[1]) - 6.0 * ramp(-30.0, -62.0, p[1])
-        - 0.12 * p[0] * ramp(-10.0, -30.0, p[1]);
+    let floor = -11.0 + 8.0 * ramp(6.0, -22.0, p[1])
+        - 9.0 * ramp(-26.0, -56.0, p[1])
+        - 0.16 * p[0] * ramp(-10.0, -30.0, p[1]);
     let upper = smooth_max(main, floor - p[2], 6.0);
     let temporal = ellipsoid(p, [26.5, -5.0, -10.5], [15.5, 27.0, 14.5]);
     smooth_min(upper, temporal, 3.0).max(0.8 - p[0])
@@ -23,12 +24,12 @@ pub(crate) fn outline(p: Point) -> f32 {
 /// Distance to the inside of the skull (mm, negative inside).
 pub(crate) fn skull(p: Point) -> f32 {
     let x = p[0].abs();
-    let wide = 1.0 - 0.0032 * (p[1] + 20.0).clamp(-40.0, 60.0);
-    let main = ellipsoid([x / wide, p[1], p[2]], [0.0, -10.0, 12.0], [46.4, 58.6, 41.2]);
+    let wide = 1.0 - 0.0021 * (p[1] + 20.0).clamp(-40.0, 60.0);
+    let main = ellipsoid([x / wide, p[1], p[2]], [0.0, -10.0, 12.0], [45.9, 58.0, 40.4]);
     let base = -14.5 - 26.0 * ramp(6.0, -12.0, p[1]);
     let upper = smooth_max(main, base - p[2], 8.0);
-    let temporal = ellipsoid([x, p[1], p[2]], [26.5, -5.0, -10.5], [17.5, 29.0, 16.7]);
-    let fossa = ellipsoid([x, p[1], p[2]], [0.0, -33.0, -20.0], [31.0, 26.0, 19.5]);
+    let temporal = ellipsoid([x, p[1], p[2]], [26.5, -5.0, -10.5], [17.0, 28.6, 16.2]);
+    let fossa = ellipsoid([x, p[1], p[2]], [0.0, -35.0, -18.0], [30.0, 23.5, 18.5]);
     let canal = ellipsoid([x, p[1], p[2]], [0.0, -23.0, -34.0], [9.5, 9.0, 14.0]);
     smooth_min(smooth_min(upper, temporal, 4.0), smooth_min(fossa, canal, 5.0), 6.0)
 }
@@ -57,10 +58,10 @@ fn sulcus_distance(p: Point, outer: f32, folds: &Folds, traits: &Traits) -> f32 
     let rho = super::shape::length(q);
     let sulci = folds.look(q);
     // The inner face of the hemisphere is thin: its sulci are shallower.
-    let room = 0.45 + 0.55 * ramp(4.0, 16.0, p[0]);
+    let room = (0.45 + 0.55 * ramp(4.0, 16.0, p[0])) * (0.65 + 0.35 * ramp(-14.0, 2.0, p[2]));
     let deep = traits.sulci_mm * sulci.depth * room;
-    let shallow = 0.5 * traits.sulci_mm * sulci.depth.powi(2) * room;
-    let open = |bottom: f32| 0.35 + 0.75 * ramp(0.75 * bottom, 0.0, outer);
+    let shallow = 0.4 * traits.sulci_mm * sulci.depth.powi(2) * room;
+    let open = |bottom: f32| 0.25 + 0.75 * ramp(0.75 * bottom, 0.0, outer);
     let one = below(sulci.deep_at * rho, outer - deep) - open(deep);
     let two = below(sulci.shallow_at * rho, outer - shallow) - open(shallow);
     one.min(two)
@@ -76,11 +77,11 @@ fn sylvian(p: Point) -> f32 {
     let [x, y, z] = p;
     let across = (z - (-4.5 + 0.27 * (14.0 - y))).abs() * 0.96;
     let beyond = (y - 17.0).max(-27.0 - y).max(0.0);
-    let inward = (27.5 - x).max(0.0);
+    let inward = (27.5 + 7.0 * ramp(-8.0, -26.0, y) - x).max(0.0);
     // The insula: fluid spreads up and down behind the opercula.
-    let plate = 6.0 * ramp(33.0, 28.5, x) * ramp(-24.0, -10.0, y);
+    let plate = 4.5 * ramp(31.5, 28.5, x) * ramp(-20.0, -6.0, y);
     let up = (across - plate).max(0.0);
-    let width = 0.65 + 0.9 * ramp(-18.0, 12.0, y);
+    let width = 0.6 + 0.7 * ramp(-18.0, 12.0, y);
     (up * up + beyond * beyond + inward * inward).sqrt() - width
 }
 

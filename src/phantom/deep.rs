@@ -9,21 +9,21 @@ use super::shape::{Point, ellipsoid, minus, smooth_min, tube};
 
 /// Frontal horn, body, atrium and occipital horn; x counted outwards.
 const VENTRICLE: [(Point, f32); 7] = [
-    ([8.5, 23.0, 5.0], 1.5),
-    ([6.6, 14.0, 9.0], 2.6),
-    ([7.0, 1.0, 13.5], 2.2),
-    ([9.5, -14.0, 14.0], 2.6),
-    ([15.5, -25.5, 9.5], 3.9),
-    ([16.8, -36.0, 5.5], 3.0),
-    ([14.5, -47.0, 3.0], 1.5),
+    ([9.0, 23.0, 5.0], 2.0),
+    ([6.6, 14.0, 9.0], 3.3),
+    ([6.6, 1.0, 12.7], 3.1),
+    ([9.5, -14.0, 13.5], 3.2),
+    ([15.5, -25.5, 9.5], 4.5),
+    ([17.3, -36.0, 5.5], 3.4),
+    ([15.0, -47.0, 3.0], 1.6),
 ];
 
 /// Temporal horn, from the atrium.
 const TEMPORAL_HORN: [(Point, f32); 4] = [
-    ([15.5, -25.5, 9.5], 3.0),
-    ([20.5, -23.0, -1.0], 2.0),
-    ([21.0, -13.0, -9.0], 1.5),
-    ([20.0, -5.0, -11.0], 1.2),
+    ([16.0, -25.5, 8.5], 3.2),
+    ([21.5, -23.0, -1.0], 2.2),
+    ([22.0, -13.0, -9.0], 1.7),
+    ([21.0, -5.0, -11.0], 1.3),
 ];
 
 /// Distance to a lateral ventricle; `p` with x counted outwards, `thick` the factor of
@@ -32,7 +32,7 @@ pub(crate) fn lateral_ventricle(p: Point, thick: f32) -> f32 {
     if p[2] < -20.0 || p[2] > 34.0 {
         return 12.0;
     }
-    tube(p, &VENTRICLE, 0.85, thick).min(tube(p, &TEMPORAL_HORN, 0.9, thick))
+    tube(p, &VENTRICLE, 0.72, thick).min(tube(p, &TEMPORAL_HORN, 0.9, thick))
 }
 
 /// Distance to the third ventricle, a narrow slot between the thalami.
@@ -93,7 +93,7 @@ pub(crate) fn callosum(p: Point, thick: f32) -> f32 {
     ];
     // The arch rises sideways over the ventricles.
     let bend = 0.012 * p[0] * p[0];
-    tube([0.0, p[1], p[2] - bend], &ARCH, 1.0, thick).max(p[0].abs() - 12.0)
+    tube([0.0, p[1], p[2] - bend], &ARCH, 1.0, thick).max(p[0].abs() - 8.5)
 }
 
 /// Distance to the brainstem: midbrain, pons and medulla.
@@ -118,12 +118,12 @@ pub(crate) struct Cerebellum {
 /// The cerebellum; x counted outwards, `size` the factor of its length.
 pub(crate) fn cerebellum(p: Point, size: f32) -> Cerebellum {
     // Shrinks towards its stalk on the pons, where it is held.
-    let stalk = [0.0, -29.0, -20.0];
+    let stalk = [0.0, -29.0, -18.5];
     let q = minus(p, stalk).map(|v| v / size);
-    let centre = [13.0, -10.5, -3.0];
+    let centre = [12.8, -9.5, -2.0];
     let semi = [13.5, 14.5, 11.5];
     let hemisphere = ellipsoid(q, centre, semi) * size;
-    let vermis = ellipsoid(q, [0.0, -10.0, -1.0], [5.0, 12.5, 12.0]) * size;
+    let vermis = ellipsoid(q, [0.0, -8.5, 0.5], [5.0, 12.0, 12.5]) * size;
     let inside = -hemisphere.min(vermis);
     let core = super::shape::ramp(3.5, 6.5, inside);
     // Folia follow the surface; the wave fades where the core begins.

@@ -82,13 +82,13 @@ impl Folds {
             common: Noise::new(COMMON),
             own: Noise::new(seed),
             warp: Noise::new(seed.rotate_left(17)),
-            frequency: 2.9,
+            frequency: 2.15,
         };
         let shallow = Pattern {
             common: Noise::new(COMMON + 1),
             own: Noise::new(seed.rotate_left(29)),
             warp: Noise::new(seed.rotate_left(41)),
-            frequency: 5.2,
+            frequency: 3.9,
         };
         let depth = Noise::new(seed.rotate_left(53));
         let mut faces = Vec::with_capacity(6 * EDGE * EDGE);

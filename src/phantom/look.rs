@@ -85,3 +85,45 @@ fn the_bare_head() {
         mosaic(&out.join(format!("{name}.png")), &[&scene.light], 7, zoom);
     }
 }
+
+/// Truth as a picture.
+fn white(mask: &crate::image::Mask) -> Volume {
+    let data = mask.data().iter().map(|v| if *v { 1.0 } else { 0.0 }).collect();
+    Volume::new(mask.grid().clone(), data).expect("same grid")
+}
+
+#[test]
+#[ignore = "makes pictures for the eye"]
+fn subjects_of_every_arm() {
+    use super::*;
+    let Some(out) = folder() else { return };
+    let start = std::time::Instant::now();
+    for arm in Arm::ALL {
+        let settings = Settings { arm, ..Settings::default() };
+        let find = |g| (0..).find(|i| super::latents::group(&settings, *i) == g).expect("one");
+        let pick = [find(Group::Preterm), find(Group::Term)];
+        let two = pick.map(|i| subject(&settings, i).expect("made"));
+        let truths = [white(&two[0].truth), white(&two[1].truth)];
+        let rows: Vec<&Volume> = vec![&two[0].image, &truths[0], &two[1].image];
+        mosaic(&out.join(format!("arm_{}.png", arm.id())), &rows, 7, 4);
+    }
+    eprintln!("14 subjects {} ms", start.elapsed().as_millis());
+}
+
+#[test]
+#[ignore = "makes pictures for the eye"]
+fn subjects_of_a_template() {
+    use super::*;
+    let paths = ["HEATPROOF_T2W", "HEATPROOF_LABELS", "HEATPROOF_REGIONS"].map(std::env::var_os);
+    let (Some(out), [Some(a), Some(b), Some(c)]) = (folder(), paths) else { return };
+    let template = Template::read(Path::new(&a), Path::new(&b), Path::new(&c)).expect("read");
+    let source = Source::Template(std::sync::Arc::new(template));
+    let settings =
+        Settings { source, shape: [96; 3], spacing_mm: [1.35; 3], ..Settings::default() };
+    let start = std::time::Instant::now();
+    let index = (0..).find(|i| super::latents::group(&settings, *i) == Group::Preterm);
+    let s = subject(&settings, index.expect("one")).expect("made");
+    eprintln!("template subject {} ms {:?}", start.elapsed().as_millis(), s.effects);
+    let twin = s.counterfactual.clone().expect("preterm");
+    mosaic(&out.join("template.png"), &[&s.image, &twin, &white(&s.truth)], 7, 2);
+}

@@ -3,8 +3,6 @@
 use super::noise::Noise;
 use super::shape::Point;
 
-/// Where the middle of the field of view lies in the anatomy's frame (mm).
-pub(crate) const MIDDLE: Point = [0.0, -10.0, 4.0];
 /// Size of the smooth folds of the individual warp (mm).
 const WAVE_MM: f32 = 42.0;
 
@@ -29,11 +27,13 @@ pub(crate) struct Placed {
     matrix: [Point; 3],
     placement: Placement,
     centre: Point,
+    middle: Point,
 }
 
 impl Placement {
-    /// Makes the matrix; `centre` is the middle of the field of view in world mm.
-    pub(crate) fn ready(&self, centre: Point) -> Placed {
+    /// Makes the matrix; `centre` is the middle of the field of view in world mm, `middle`
+    /// the place in the anatomy's frame that lies there.
+    pub(crate) fn ready(&self, centre: Point, middle: Point) -> Placed {
         let [(sx, cx), (sy, cy), (sz, cz)] = self.turn.map(f32::sin_cos);
         let rotation = [
             [cy * cz, sx * sy * cz - cx * sz, cx * sy * cz + sx * sz],
@@ -41,7 +41,7 @@ impl Placement {
             [-sy, sx * cy, cx * cy],
         ];
         let matrix = rotation.map(|row| row.map(|v| v / self.scale));
-        Placed { matrix, placement: self.clone(), centre }
+        Placed { matrix, placement: self.clone(), centre, middle }
     }
 }
 
@@ -56,7 +56,7 @@ impl Placed {
         let p = &self.placement;
         let moved = std::array::from_fn(|a| world[a] - self.centre[a] - p.shift[a]);
         let q = self.rotated(moved);
-        let q: Point = std::array::from_fn(|a| q[a] + MIDDLE[a]);
+        let q: Point = std::array::from_fn(|a| q[a] + self.middle[a]);
         let at = q.map(|v| v / WAVE_MM);
         std::array::from_fn(|a| q[a] + p.warp_mm * p.warp[a].at(at))
     }

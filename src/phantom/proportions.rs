@@ -25,8 +25,8 @@ impl Default for Traits {
         Self {
             ventricle: [1.0; 2],
             fluid_mm: 0.0,
-            sulci_mm: 11.0,
-            cortex_mm: 2.3,
+            sulci_mm: 10.5,
+            cortex_mm: 2.4,
             deep_grey: 1.0,
             cerebellum: 1.0,
             callosum: 1.0,

@@ -20,6 +20,8 @@ pub(crate) struct Scene {
     pub(crate) brain: Mask,
 }
 
+/// What lies in the middle of the field of view, in the anatomy's frame (mm).
+const MIDDLE: Point = [0.0, -10.0, 4.0];
 /// Samples along each axis of a voxel.
 const PER_AXIS: usize = 2;
 /// Relative strength of the texture of tissue.
@@ -34,7 +36,7 @@ pub(crate) fn render(
 ) -> Result<Scene> {
     let shape = grid.shape();
     let half = shape.map(|n| (n as f64 - 1.0) / 2.0);
-    let placed = placement.ready(grid.to_world(half).map(|v| v as f32));
+    let placed = placement.ready(grid.to_world(half).map(|v| v as f32), MIDDLE);
     let steps: [Point; 3] = std::array::from_fn(|c| {
         placed.rotated(std::array::from_fn(|r| grid.affine()[r][c] as f32))
     });
@@ -77,7 +79,8 @@ fn voxel(anatomy: &Anatomy, p: Point, steps: &[Point; 3], soft: f32) -> Tally {
     for n in 0..count {
         let part = [n % PER_AXIS, n / PER_AXIS % PER_AXIS, n / PER_AXIS / PER_AXIS];
         let offset = part.map(|s| (s as f32 + 0.5) / PER_AXIS as f32 - 0.5);
-        let q = std::array::from_fn(|a| p[a] + (0..3).map(|c| offset[c] * steps[c][a]).sum::<f32>());
+        let q =
+            std::array::from_fn(|a| p[a] + (0..3).map(|c| offset[c] * steps[c][a]).sum::<f32>());
         anatomy.sample(q, soft, 1.0 / count as f32, &mut tally);
     }
     tally

@@ -65,7 +65,8 @@ mod tests {
     fn distances_are_zero_on_the_surface_and_change_sign_through_it() {
         let e = |x| ellipsoid([x, 0.0, 0.0], [1.0, 0.0, 0.0], [4.0, 2.0, 3.0]);
         assert!(e(5.0).abs() < 1e-5 && e(4.9) < 0.0 && e(5.1) > 0.0);
-        let t = |y| tube([0.0, y, 0.0], &[([-5.0, 0.0, 0.0], 1.0), ([5.0, 0.0, 0.0], 3.0)], 1.0, 1.0);
+        let t =
+            |y| tube([0.0, y, 0.0], &[([-5.0, 0.0, 0.0], 1.0), ([5.0, 0.0, 0.0], 3.0)], 1.0, 1.0);
         assert!(t(2.0).abs() < 1e-5 && t(1.9) < 0.0);
     }
 
