@@ -29,8 +29,9 @@ const TEMPORAL_HORN: [(Point, f32); 4] = [
 /// Distance to a lateral ventricle; `p` with x counted outwards, `thick` the factor of
 /// its diameter.
 pub(crate) fn lateral_ventricle(p: Point, thick: f32) -> f32 {
-    if p[2] < -20.0 || p[2] > 34.0 {
-        return 12.0;
+    // Far away nobody asks how far.
+    if p[2] < -29.0 || p[2] > 35.0 || p[0] > 40.0 || p[1] > 42.0 || p[1] < -66.0 {
+        return 18.0;
     }
     tube(p, &VENTRICLE, 0.72, thick).min(tube(p, &TEMPORAL_HORN, 0.9, thick))
 }

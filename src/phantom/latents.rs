@@ -138,14 +138,14 @@ fn mix(s: &mut Stream, dose: f64, often: f64, mean: f64, limit: f64) -> f32 {
 /// A mixture of all effects, each present or not, stronger with earlier birth. Means over
 /// the group are those of the literature (Inder 2005; Nguyen The Tich 2009).
 pub(crate) fn mixture(dose: f64, mut s: Stream) -> Effects {
-    let ventricle = f64::from(mix(&mut s, dose, 0.8, 0.22, 0.9));
+    let ventricle = f64::from(mix(&mut s, dose, 0.8, 0.24, 0.9));
     // The left side is wider in most, not in all.
     let tilt = 0.06 + 0.12 * s.normal();
     Effects {
         ventricle: [ventricle * (1.0 + tilt), ventricle * (1.0 - tilt)].map(|v| v as f32),
-        fluid_mm: mix(&mut s, dose, 0.75, 0.75, 2.2),
-        unfolding: mix(&mut s, dose, 0.7, 0.15, 0.5),
-        thinning: mix(&mut s, dose, 0.7, 0.09, 0.3),
+        fluid_mm: mix(&mut s, dose, 0.75, 1.1, 2.8),
+        unfolding: mix(&mut s, dose, 0.7, 0.2, 0.5),
+        thinning: mix(&mut s, dose, 0.7, 0.12, 0.35),
         deep_grey: mix(&mut s, dose, 0.75, 0.22, 0.6),
         cerebellum: mix(&mut s, dose, 0.7, 0.087, 0.3),
         callosum: mix(&mut s, dose, 0.7, 0.25, 0.7),

@@ -127,3 +127,19 @@ fn subjects_of_a_template() {
     let twin = s.counterfactual.clone().expect("preterm");
     mosaic(&out.join("template.png"), &[&s.image, &twin, &white(&s.truth)], 7, 2);
 }
+
+#[test]
+#[ignore = "measures speed and writes a cohort for a validator"]
+fn a_whole_cohort() {
+    let Some(out) = folder() else { return };
+    let settings = super::Settings::default();
+    let start = std::time::Instant::now();
+    for index in 0..settings.subjects {
+        std::hint::black_box(super::subject(&settings, index).expect("made"));
+    }
+    eprintln!("48 subjects with twins, one core: {} ms", start.elapsed().as_millis());
+    let start = std::time::Instant::now();
+    let settings = super::Settings { subjects: 6, arm: super::Arm::Decoy, ..settings };
+    super::write_bids(&settings, &out.join("bids"), &crate::progress::Silent).expect("written");
+    eprintln!("6 written in {} ms", start.elapsed().as_millis());
+}

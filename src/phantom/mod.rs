@@ -31,6 +31,10 @@ mod settings;
 mod shape;
 mod subject;
 mod template;
+#[cfg(test)]
+mod tests;
+mod words;
+mod write;
 
 pub use acquire::NOISE;
 pub use arm::Arm;
@@ -41,3 +45,4 @@ pub use regions::{Region, Tissue, regions};
 pub use settings::{Settings, Source};
 pub use subject::{Subject, TRUTH_THRESHOLD, subject};
 pub use template::Template;
+pub use write::write_bids;

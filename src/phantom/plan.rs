@@ -31,7 +31,7 @@ pub(crate) struct Plan {
 
 /// Standard deviation of the nuisance of the suppressor arm: twice the mean effect, so
 /// that the signal region alone says little.
-const NUISANCE: f64 = 0.16;
+const NUISANCE: f64 = 0.22;
 
 impl Plan {
     /// The plan of a subject.
@@ -47,7 +47,7 @@ impl Plan {
             Arm::Realistic | Arm::Decoy => preterm.effects = effects,
             Arm::Volume => preterm.effects.ventricle = [(0.30 * strength) as f32; 2],
             Arm::Intensity => preterm.effects.bright_white = (0.17 * strength) as f32,
-            Arm::Suppressor => preterm.deep_light = (0.08 * strength) as f32,
+            Arm::Suppressor => preterm.deep_light = (0.06 + 0.06 * strength) as f32,
             Arm::Shortcut => {
                 preterm.marker = coin < 0.95;
                 term.marker = coin < 0.05;

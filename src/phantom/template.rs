@@ -33,6 +33,7 @@ pub struct Template {
     cerebellum: Option<Field>,
     callosum: Option<Field>,
     tissue_of_brain: Option<Field>,
+    head: Option<Field>,
     middle: Point,
     volume_ml: f64,
 }
@@ -65,6 +66,8 @@ impl Template {
         let cerebellum = field(&|t| t == Tissue::Cerebellum);
         let callosum = field(&|t| t == Tissue::Callosum);
         let tissue_of_brain = field(&|t| t != Tissue::OuterFluid);
+        let labelled: Vec<bool> = labels.data().iter().map(|l| *l > 0).collect();
+        let head = Field::new(&grid, &labelled);
         let light = in_units_of_white(&image, |at| of(at) == Some(Tissue::White))?;
         let (middle, count) = middle(&labels);
         let volume_ml = count as f64 * grid.voxel_mm3() / 1000.0;
@@ -78,6 +81,7 @@ impl Template {
             cerebellum,
             callosum,
             tissue_of_brain,
+            head,
             middle,
             volume_ml,
         })
@@ -134,7 +138,7 @@ impl Template {
             if here == 0 {
                 continue;
             }
-            let shift = self.shift(&moves, p, to_voxel(p), &inverse);
+            let shift = self.shift(&moves, to_voxel(p), &inverse);
             let q: Point = std::array::from_fn(|a| p[a] + shift[a]);
             let there = self.label(to_voxel(q));
             brain[at] = true;
@@ -179,12 +183,15 @@ impl Template {
         .collect()
     }
 
-    /// Where the material at `p` comes from, relative to `p` (mm).
-    fn shift(&self, moves: &[(&Field, f32)], p: Point, v: Point, inv: &[[f64; 4]; 3]) -> Point {
+    /// Where the material at voxel position `v` comes from, relative to it (mm).
+    fn shift(&self, moves: &[(&Field, f32)], v: Point, inv: &[[f64; 4]; 3]) -> Point {
         let mut shift = [0.0; 3];
+        let under = self.head.as_ref().map_or(0.0, |f| -f.at(v).0).max(0.0);
         for (field, mm) in moves {
             let (distance, slope) = field.at(v);
-            let carry = (-(distance / CARRY_MM).powi(2)).exp();
+            // Nothing is drawn in from outside the head: the fluid below is stretched.
+            let held = (under / (2.0 * mm.abs() + 0.5)).min(1.0);
+            let carry = held * (-(distance / CARRY_MM).powi(2)).exp();
             if mm.abs() * carry < 1e-3 {
                 continue;
             }
@@ -196,7 +203,6 @@ impl Template {
                 shift[a] -= mm * carry * normal[a] / size;
             }
         }
-        debug_assert!(p.iter().all(|v| v.is_finite()));
         shift
     }
 
