@@ -10,11 +10,11 @@ const MIDDLE: Point = [17.0, -10.0, 10.0];
 /// Distance to the unfolded outline of a hemisphere (mm, negative inside); x outwards.
 pub(crate) fn outline(p: Point) -> f32 {
     // Heads are wider behind than in front.
-    let wide = 1.0 - 0.0021 * (p[1] + 20.0).clamp(-40.0, 60.0);
+    let wide = 1.0 - 0.0015 * (p[1] + 20.0).clamp(-40.0, 60.0);
     let main = ellipsoid([p[0] / wide, p[1], p[2]], [0.0, -10.0, 13.0], [44.0, 56.0, 38.0]);
     // Orbital surface in front, the tentorium's slope behind.
-    let floor = -11.0 + 8.0 * ramp(6.0, -22.0, p[1])
-        - 9.0 * ramp(-26.0, -56.0, p[1])
+    let floor = -11.0 + 5.5 * ramp(6.0, -22.0, p[1])
+        - 7.5 * ramp(-26.0, -56.0, p[1])
         - 0.16 * p[0] * ramp(-10.0, -30.0, p[1]);
     let upper = smooth_max(main, floor - p[2], 6.0);
     let temporal = ellipsoid(p, [26.5, -5.0, -10.5], [15.5, 27.0, 14.5]);
@@ -24,7 +24,7 @@ pub(crate) fn outline(p: Point) -> f32 {
 /// Distance to the inside of the skull (mm, negative inside).
 pub(crate) fn skull(p: Point) -> f32 {
     let x = p[0].abs();
-    let wide = 1.0 - 0.0021 * (p[1] + 20.0).clamp(-40.0, 60.0);
+    let wide = 1.0 - 0.0015 * (p[1] + 20.0).clamp(-40.0, 60.0);
     let main = ellipsoid([x / wide, p[1], p[2]], [0.0, -10.0, 12.0], [45.9, 58.0, 40.4]);
     let base = -14.5 - 26.0 * ramp(6.0, -12.0, p[1]);
     let upper = smooth_max(main, base - p[2], 8.0);
@@ -79,7 +79,7 @@ fn sylvian(p: Point) -> f32 {
     let beyond = (y - 17.0).max(-27.0 - y).max(0.0);
     let inward = (27.5 + 7.0 * ramp(-8.0, -26.0, y) - x).max(0.0);
     // The insula: fluid spreads up and down behind the opercula.
-    let plate = 4.5 * ramp(31.5, 28.5, x) * ramp(-20.0, -6.0, y);
+    let plate = 3.6 * ramp(33.0, 28.0, x) * ramp(-20.0, -6.0, y) * ramp(18.0, 8.0, y);
     let up = (across - plate).max(0.0);
     let width = 0.6 + 0.7 * ramp(-18.0, 12.0, y);
     (up * up + beyond * beyond + inward * inward).sqrt() - width

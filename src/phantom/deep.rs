@@ -94,7 +94,8 @@ pub(crate) fn callosum(p: Point, thick: f32) -> f32 {
     ];
     // The arch rises sideways over the ventricles.
     let bend = 0.012 * p[0] * p[0];
-    tube([0.0, p[1], p[2] - bend], &ARCH, 1.0, thick).max(p[0].abs() - 8.5)
+    let thin = thick * (1.0 - 0.55 * (p[0] / 10.0).powi(2).min(1.0));
+    tube([0.0, p[1], p[2] - bend], &ARCH, 1.0, thin).max(p[0].abs() - 10.5)
 }
 
 /// Distance to the brainstem: midbrain, pons and medulla.

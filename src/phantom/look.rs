@@ -83,6 +83,7 @@ fn the_bare_head() {
         }
         eprintln!("all {:.1}", scene.brain.count() as f64 * grid.voxel_mm3() / 1000.0);
         mosaic(&out.join(format!("{name}.png")), &[&scene.light], 7, zoom);
+        mosaic(&out.join(format!("{name}_few.png")), &[&scene.light], 4, zoom * 2);
     }
 }
 

@@ -119,6 +119,19 @@ pub(crate) fn region_table(regions: &[Region]) -> String {
     })
 }
 
+/// `dseg.json`: the columns of the region table.
+pub(crate) fn region_columns() -> Value {
+    json!({
+        "index": { "Description": "Number in the label maps; 0 is background" },
+        "name": { "Description": "Region" },
+        "side": {
+            "Description": "Side of the body",
+            "Levels": { "L": "left", "R": "right", "M": "midline" },
+        },
+        "tissue": { "Description": "What the region is made of" },
+    })
+}
+
 /// Side-car of a scan.
 pub(crate) fn scan() -> Value {
     json!({ "Description": SYNTHETIC, "SkullStripped": true })

@@ -29,6 +29,7 @@ pub fn write_bids(settings: &Settings, out: &Path, progress: &dyn Progress) -> R
     text(&out.join("README.md"), &words::readme(settings))?;
     text(&truth.join("README.md"), &words::readme(settings))?;
     text(&truth.join("dseg.tsv"), &words::region_table(&settings.regions()))?;
+    json(&truth.join("dseg.json"), &words::region_columns())?;
     progress.begin("phantom", settings.subjects as u64);
     (0..settings.subjects).into_par_iter().try_for_each(|index| {
         check_stop()?;
@@ -146,7 +147,7 @@ mod tests {
             digests(folder.path())
         });
         assert_eq!(runs[0], runs[1]);
-        // 6 texts of the set, a README twice, and 2 + 10 files a subject.
-        assert_eq!(runs[0].len(), 7 + 4 * 12, "{:?}", runs[0].keys());
+        // 8 texts of the set, 2 + 10 files a subject.
+        assert_eq!(runs[0].len(), 8 + 4 * 12, "{:?}", runs[0].keys());
     }
 }
