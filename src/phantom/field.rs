@@ -87,7 +87,7 @@ fn distance(shape: [usize; 3], spacing: Point, inside: &[bool], want: bool) -> V
         let n = shape[axis];
         let mut line = vec![0.0; n];
         for start in 0..data.len() {
-            if start / step[axis] % n != 0 {
+            if !(start / step[axis]).is_multiple_of(n) {
                 continue;
             }
             for (i, value) in line.iter_mut().enumerate() {

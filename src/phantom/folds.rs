@@ -140,7 +140,7 @@ impl Folds {
 fn direction(face: usize, u: usize, v: usize) -> Point {
     let axis = face / 2;
     let mut d = [0.0; 3];
-    d[axis] = if face % 2 == 0 { 1.0 } else { -1.0 };
+    d[axis] = if face.is_multiple_of(2) { 1.0 } else { -1.0 };
     d[(axis + 1) % 3] = 2.0 * u as f32 / (EDGE - 1) as f32 - 1.0;
     d[(axis + 2) % 3] = 2.0 * v as f32 / (EDGE - 1) as f32 - 1.0;
     unit(d)

@@ -42,7 +42,7 @@ pub fn guess_tissue(name: &str) -> Tissue {
 /// The side named at the end of a name, or `M`.
 pub fn guess_side(name: &str) -> char {
     let lower = name.to_lowercase();
-    match lower.split(|c: char| !c.is_alphanumeric()).filter(|w| !w.is_empty()).next_back() {
+    match lower.split(|c: char| !c.is_alphanumeric()).rfind(|w| !w.is_empty()) {
         Some("l" | "left" | "lh") => 'L',
         Some("r" | "right" | "rh") => 'R',
         _ if lower.starts_with("left") => 'L',
