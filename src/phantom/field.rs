@@ -3,14 +3,18 @@
 use super::shape::Point;
 use crate::image::Grid;
 
+/// Entries of the table of moves for each multiple of the volume, and the largest multiple.
+const PER_FACTOR: usize = 20;
+const MOST: usize = 4;
+
 /// Signed distance (mm) on a grid, negative inside the region.
 #[derive(Debug, Clone)]
 pub(crate) struct Field {
     shape: [usize; 3],
     data: Vec<f32>,
-    /// Volume of the region over its surface (mm): how far its surface moves, to first
-    /// order, for a relative change of its volume of one.
-    pub(crate) depth_mm: f32,
+    /// How far the surface lies from the region's own when it holds a multiple of its
+    /// volume: entry `n` for `n / PER_FACTOR` times.
+    moves: Vec<f32>,
 }
 
 impl Field {
@@ -26,14 +30,25 @@ impl Field {
         let (out, own) = (to(true), to(false));
         // Squared distances run between voxel centres; the surface lies half way.
         let half = 0.25 * (spacing[0] + spacing[1] + spacing[2]) / 1.5;
-        let data = out
+        let data: Vec<f32> = out
             .iter()
             .zip(&own)
             .map(|(o, i)| if *o > 0.0 { o.sqrt() - half } else { half - i.sqrt() })
             .collect();
-        let depth_mm = count as f32 * spacing.iter().product::<f32>()
-            / surface_mm2(shape, spacing, inside).max(1e-3);
-        Some(Self { shape, data, depth_mm })
+        let data = blurred(shape, &data);
+        let mut sorted = data.clone();
+        sorted.sort_unstable_by(f32::total_cmp);
+        let level = |n: usize| sorted[(n * count / PER_FACTOR).min(sorted.len() - 1)];
+        let moves = (0..=MOST * PER_FACTOR).map(|n| level(n) - level(PER_FACTOR)).collect();
+        Some(Self { shape, data, moves })
+    }
+
+    /// How far (mm) the surface must move outwards for the region to hold `factor` times
+    /// its volume.
+    pub(crate) fn move_for(&self, factor: f32) -> f32 {
+        let place = (factor.max(0.0) * PER_FACTOR as f32).min((MOST * PER_FACTOR) as f32 - 0.001);
+        let (n, part) = (place as usize, place.fract());
+        self.moves[n] * (1.0 - part) + self.moves[n + 1] * part
     }
 
     /// Distance and its gradient per voxel step at a fractional voxel position, held at
@@ -62,19 +77,23 @@ impl Field {
     }
 }
 
-/// Area of the surface, from counted faces; a random plane shows 1.5 times its area.
-fn surface_mm2(shape: [usize; 3], spacing: Point, inside: &[bool]) -> f32 {
+/// Mean over neighbours along each axis in turn, weights 1-2-1: takes the steps of the
+/// label map off its surface.
+fn blurred(shape: [usize; 3], data: &[f32]) -> Vec<f32> {
+    let mut now = data.to_vec();
     let step = [1, shape[0], shape[0] * shape[1]];
-    let mut area = 0.0;
-    for at in 0..inside.len() {
-        let v = [at % shape[0], at / shape[0] % shape[1], at / step[2]];
-        for a in 0..3 {
-            if v[a] + 1 < shape[a] && inside[at] != inside[at + step[a]] {
-                area += spacing[(a + 1) % 3] * spacing[(a + 2) % 3];
-            }
-        }
+    for axis in 0..3 {
+        let last = now;
+        now = (0..last.len())
+            .map(|at| {
+                let v = at / step[axis] % shape[axis];
+                let low = if v > 0 { last[at - step[axis]] } else { last[at] };
+                let high = if v + 1 < shape[axis] { last[at + step[axis]] } else { last[at] };
+                0.25 * low + 0.5 * last[at] + 0.25 * high
+            })
+            .collect();
     }
-    area / 1.5
+    now
 }
 
 /// Squared distance (mm²) to the nearest voxel whose value is `want`: exact, axis by axis
@@ -136,7 +155,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn distance_and_depth_of_a_ball_are_those_of_the_ball() {
+    fn distances_and_moves_of_a_ball_are_those_of_the_ball() {
         let grid = Grid::centred([41, 41, 41], [1.0; 3]).expect("grid");
         let radius = 10.0;
         let away = |at: usize| {
@@ -145,10 +164,12 @@ mod tests {
         };
         let inside: Vec<bool> = (0..grid.len()).map(|at| away(at) < radius).collect();
         let field = Field::new(&grid, &inside).expect("neither empty nor full");
-        assert!((field.depth_mm - 10.0 / 3.0).abs() < 0.4, "{}", field.depth_mm);
+        let (wider, thinner) = (field.move_for(1.331), field.move_for(0.729));
+        assert!((wider - 1.0).abs() < 0.15 && (thinner + 1.0).abs() < 0.15, "{wider} {thinner}");
+        assert!(field.move_for(1.0).abs() < 1e-4);
         let (d, slope) = field.at([34.0, 20.0, 20.0]);
         assert!((d - 4.0).abs() < 0.6 && (slope[0] - 1.0).abs() < 0.1, "{d} {slope:?}");
-        assert!((field.at([20.0; 3]).0 + 10.0).abs() < 1.0);
+        assert!((field.at([20.0; 3]).0 + 10.0).abs() < 1.5);
         assert!(Field::new(&grid, &vec![false; grid.len()]).is_none());
     }
 }

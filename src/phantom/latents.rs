@@ -143,9 +143,9 @@ pub(crate) fn mixture(dose: f64, mut s: Stream) -> Effects {
     let tilt = 0.06 + 0.12 * s.normal();
     Effects {
         ventricle: [ventricle * (1.0 + tilt), ventricle * (1.0 - tilt)].map(|v| v as f32),
-        fluid_mm: mix(&mut s, dose, 0.75, 1.1, 2.8),
-        unfolding: mix(&mut s, dose, 0.7, 0.2, 0.5),
-        thinning: mix(&mut s, dose, 0.7, 0.12, 0.35),
+        fluid_mm: mix(&mut s, dose, 0.75, 1.45, 3.2),
+        unfolding: mix(&mut s, dose, 0.7, 0.23, 0.5),
+        thinning: mix(&mut s, dose, 0.7, 0.18, 0.4),
         deep_grey: mix(&mut s, dose, 0.75, 0.22, 0.6),
         cerebellum: mix(&mut s, dose, 0.7, 0.087, 0.3),
         callosum: mix(&mut s, dose, 0.7, 0.25, 0.7),

@@ -144,3 +144,20 @@ fn a_whole_cohort() {
     super::write_bids(&settings, &out.join("bids"), &crate::progress::Silent).expect("written");
     eprintln!("6 written in {} ms", start.elapsed().as_millis());
 }
+
+#[test]
+#[ignore = "prints how much of the brain each arm's truth covers"]
+fn share_of_truth() {
+    for arm in super::Arm::ALL {
+        let settings = super::Settings { arm, subjects: 12, ..Default::default() };
+        let share = |i| {
+            let s = super::subject(&settings, i).expect("made");
+            let other = s.distractor.as_ref().map_or(0, crate::image::Mask::count);
+            (s.truth.count() as f64 / s.brain.count() as f64, other as f64)
+        };
+        let all: Vec<_> = (0..12).map(share).collect();
+        let truth = all.iter().map(|v| v.0).sum::<f64>() / 12.0;
+        let other = all.iter().map(|v| v.1).sum::<f64>() / 12.0;
+        eprintln!("{:10} truth {truth:.3} of the brain, distractor {other:.0} voxels", arm.id());
+    }
+}

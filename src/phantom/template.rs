@@ -15,8 +15,6 @@ use super::shape::{Point, ramp};
 use crate::image::{Grid, Labels, Mask, Volume, nifti};
 use crate::{Error, Result};
 
-/// Distance (mm) over which a moved surface carries its surroundings along.
-const CARRY_MM: f32 = 7.0;
 /// Samples along each axis of a voxel.
 const PER_AXIS: usize = 2;
 
@@ -32,10 +30,20 @@ pub struct Template {
     deep_grey: Option<Field>,
     cerebellum: Option<Field>,
     callosum: Option<Field>,
-    tissue_of_brain: Option<Field>,
+    cerebrum: Option<Field>,
     head: Option<Field>,
     middle: Point,
     volume_ml: f64,
+}
+
+/// A surface that moves.
+#[derive(Clone, Copy)]
+struct Move<'a> {
+    field: &'a Field,
+    /// Outwards (mm).
+    mm: f32,
+    /// Distance over which the surroundings are carried along (mm).
+    carry_mm: f32,
 }
 
 impl Template {
@@ -65,7 +73,8 @@ impl Template {
         let deep_grey = field(&|t| t == Tissue::DeepGrey);
         let cerebellum = field(&|t| t == Tissue::Cerebellum);
         let callosum = field(&|t| t == Tissue::Callosum);
-        let tissue_of_brain = field(&|t| t != Tissue::OuterFluid);
+        let cerebrum =
+            field(&|t| !matches!(t, Tissue::OuterFluid | Tissue::Cerebellum | Tissue::Brainstem));
         let labelled: Vec<bool> = labels.data().iter().map(|l| *l > 0).collect();
         let head = Field::new(&grid, &labelled);
         let light = in_units_of_white(&image, |at| of(at) == Some(Tissue::White))?;
@@ -80,7 +89,7 @@ impl Template {
             deep_grey,
             cerebellum,
             callosum,
-            tissue_of_brain,
+            cerebrum,
             head,
             middle,
             volume_ml,
@@ -158,40 +167,40 @@ impl Template {
     }
 
     /// How far each surface moves outwards (mm), with its field.
-    fn moves(&self, traits: &Traits, effects: &Effects) -> Vec<(&Field, f32)> {
+    fn moves(&self, traits: &Traits, effects: &Effects) -> Vec<Move<'_>> {
         let base = Traits::default();
         let both = traits.with(effects);
         let wide = 0.5 * (both.ventricle[0] + both.ventricle[1]);
         let fluid = both.fluid_mm
             + 2.0 * (base.cortex_mm - both.cortex_mm)
             + 0.1 * (base.sulci_mm - both.sulci_mm);
-        let by_volume = |f: &Option<Field>, factor: f32| {
-            f.as_ref().map_or(0.0, |f| f.depth_mm * (factor - 1.0))
-        };
+        let by_volume =
+            |f: &Option<Field>, factor: f32| f.as_ref().map_or(0.0, |f| f.move_for(factor));
         [
-            (&self.ventricles, by_volume(&self.ventricles, wide.powi(2))),
-            (&self.deep_grey, by_volume(&self.deep_grey, both.deep_grey.powi(3))),
-            (&self.cerebellum, by_volume(&self.cerebellum, both.cerebellum.powi(3))),
-            (&self.callosum, by_volume(&self.callosum, both.callosum)),
-            (&self.tissue_of_brain, -fluid),
+            (&self.ventricles, by_volume(&self.ventricles, wide.powi(2)), 6.0),
+            (&self.deep_grey, by_volume(&self.deep_grey, both.deep_grey.powi(3)), 5.0),
+            (&self.cerebellum, by_volume(&self.cerebellum, both.cerebellum.powi(3)), 6.0),
+            (&self.callosum, by_volume(&self.callosum, both.callosum), 3.0),
+            (&self.cerebrum, -fluid, 5.0),
         ]
         .into_iter()
-        .filter_map(|(field, mm)| {
+        .filter_map(|(field, mm, carry_mm)| {
             // A longer move than this would fold space over itself.
-            field.as_ref().map(|f| (f, mm.clamp(-0.5 * CARRY_MM, 0.5 * CARRY_MM)))
+            let mm = mm.clamp(-0.45 * carry_mm, 0.45 * carry_mm);
+            field.as_ref().map(|field| Move { field, mm, carry_mm })
         })
         .collect()
     }
 
     /// Where the material at voxel position `v` comes from, relative to it (mm).
-    fn shift(&self, moves: &[(&Field, f32)], v: Point, inv: &[[f64; 4]; 3]) -> Point {
+    fn shift(&self, moves: &[Move<'_>], v: Point, inv: &[[f64; 4]; 3]) -> Point {
         let mut shift = [0.0; 3];
         let under = self.head.as_ref().map_or(0.0, |f| -f.at(v).0).max(0.0);
-        for (field, mm) in moves {
+        for &Move { field, mm, carry_mm } in moves {
             let (distance, slope) = field.at(v);
             // Nothing is drawn in from outside the head: the fluid below is stretched.
             let held = (under / (2.0 * mm.abs() + 0.5)).min(1.0);
-            let carry = held * (-(distance / CARRY_MM).powi(2)).exp();
+            let carry = held * (-(distance / carry_mm).powi(2)).exp();
             if mm.abs() * carry < 1e-3 {
                 continue;
             }
@@ -292,4 +301,61 @@ fn middle(labels: &Labels) -> (Point, usize) {
     }
     let voxel = std::array::from_fn(|a| (low[a] + high[a]) / 2.0);
     (labels.grid().to_world(voxel).map(|v| v as f32), count)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::phantom::{Arm, Settings, regions, subject};
+
+    const PARTS: [Tissue; 5] = [
+        Tissue::Ventricle,
+        Tissue::DeepGrey,
+        Tissue::Cerebellum,
+        Tissue::OuterFluid,
+        Tissue::Cortex,
+    ];
+
+    /// Volumes of the parts under some effects, relative to none.
+    fn ratios(template: &Template, effects: &Effects) -> [f64; 5] {
+        let grid = Grid::centred([96; 3], [1.3; 3]).expect("grid");
+        let warp = [1, 2, 3].map(Noise::new);
+        let (turn, shift) = ([0.0; 3], [0.0; 3]);
+        let placement = Placement { scale: 0.96, turn, shift, warp_mm: 0.0, warp };
+        let volumes = |effects: &Effects| {
+            let scene = template
+                .render(&grid, &placement, &Traits::default(), effects, Noise::new(4))
+                .expect("rendered");
+            PARTS.map(|part| {
+                let of = |l: &&i32| tissue_at(&template.tissue, **l) == Some(part);
+                scene.labels.data().iter().filter(of).count() as f64
+            })
+        };
+        let (with, without) = (volumes(effects), volumes(&Effects::default()));
+        std::array::from_fn(|i| with[i] / without[i])
+    }
+
+    #[test]
+    fn surfaces_move_by_the_stated_sizes() {
+        let settings = Settings {
+            arm: Arm::Null,
+            shape: [96; 3],
+            spacing_mm: [1.3; 3],
+            ..Settings::default()
+        };
+        let model = subject(&settings, 0).expect("made");
+        let template = Template::new(model.image, model.labels, regions()).expect("a template");
+        let none = Effects::default();
+        let wide = ratios(&template, &Effects { ventricle: [0.22; 2], ..none });
+        let deep = ratios(&template, &Effects { deep_grey: 0.22, ..none });
+        let hind = ratios(&template, &Effects { cerebellum: 0.087, ..none });
+        let fluid = ratios(&template, &Effects { fluid_mm: 1.0, ..none });
+        eprintln!("wide {wide:.2?}\ndeep {deep:.2?}\nhind {hind:.2?}\nfluid {fluid:.2?}");
+        assert!((1.3..1.6).contains(&wide[0]), "{wide:?}");
+        assert!((0.70..0.86).contains(&deep[1]), "{deep:?}");
+        assert!((0.70..0.84).contains(&hind[2]), "{hind:?}");
+        assert!(fluid[3] > 1.1 && fluid[4] < 0.97 && fluid[1] > 0.85, "{fluid:?}");
+        // Each move leaves the other parts nearly alone.
+        assert!((0.93..1.07).contains(&wide[2]) && (0.93..1.07).contains(&deep[2]));
+    }
 }
