@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::finding::{Finding, Table};
 use super::policy::{Judgement, Policy, Verdict};
+pub use crate::explain::ledger::LedgerLine;
 use crate::provenance::{Provenance, Volatile};
 
 /// Version of the layout of `report.json` (semantic: additions raise the minor number).
@@ -120,41 +121,6 @@ pub struct ExplanationCard {
     pub start: String,
     /// Colour range rule, for example `±99.5 % quantile of |R| inside the masks, same for all`.
     pub colour_range: String,
-}
-
-/// One line of a subject's ledger: where the relevance that reached a layer went.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct LedgerLine {
-    /// Layer name.
-    pub layer: String,
-    /// Layer kind.
-    pub kind: String,
-    /// Rule used.
-    pub rule: String,
-    /// ΣR received from above.
-    pub received: f64,
-    /// ΣR handed on to the layer below.
-    pub handed_on: f64,
-    /// Taken by the bias.
-    pub bias: f64,
-    /// Taken by the stabiliser.
-    pub stabiliser: f64,
-    /// Lost or created at neurons the rule cannot serve (all-zero windows, one-signed neurons).
-    pub degenerate: f64,
-    /// Σ|R| received, the scale of the residual.
-    pub mass: f64,
-    /// Σ|R| handed on.
-    pub mass_handed_on: f64,
-}
-
-impl LedgerLine {
-    /// received − handed on − bias − stabiliser − degenerate, over the larger Σ|R|.
-    pub fn residual(&self) -> f64 {
-        let gap = self.received - self.handed_on - self.bias - self.stabiliser - self.degenerate;
-        let scale = self.mass.max(self.mass_handed_on);
-        if scale > 0.0 { gap.abs() / scale } else { gap.abs() }
-    }
 }
 
 /// One audited subject.

@@ -293,8 +293,5 @@ impl Array {
 /// # Errors
 /// [`Error::Shape`] when the array is not of rank five.
 pub fn five(array: &Array, what: &str) -> Result<[usize; 5]> {
-    array
-        .shape()
-        .try_into()
-        .map_err(|_| Error::shape(what, "[n, c, k, j, i]", array.shape()))
+    array.shape().try_into().map_err(|_| Error::shape(what, "[n, c, k, j, i]", array.shape()))
 }

@@ -50,10 +50,14 @@ impl ConvGeometry {
     /// # Errors
     /// [`Error::Shape`] when the window does not fit or a parameter is zero.
     pub fn output(&self, input: [usize; 3]) -> Result<[usize; 3]> {
-        window_output("conv3d", input, self.kernel, self.stride, self.dilation, [
-            self.pad_before,
-            self.pad_after,
-        ])
+        window_output(
+            "conv3d",
+            input,
+            self.kernel,
+            self.stride,
+            self.dilation,
+            [self.pad_before, self.pad_after],
+        )
     }
 
     /// Multiply-adds of one output voxel and channel, given the input channels.
@@ -99,10 +103,14 @@ impl PoolGeometry {
         if (0..3).any(|a| self.pad_before[a].max(self.pad_after[a]) * 2 > self.kernel[a]) {
             return Err(Error::shape("pool3d padding", "at most half the window", self));
         }
-        window_output("pool3d", input, self.kernel, self.stride, [1; 3], [
-            self.pad_before,
-            self.pad_after,
-        ])
+        window_output(
+            "pool3d",
+            input,
+            self.kernel,
+            self.stride,
+            [1; 3],
+            [self.pad_before, self.pad_after],
+        )
     }
 
     /// Input range `[from, to)` of window `out` on `axis`, cut at the border.
@@ -125,9 +133,11 @@ fn window_output(
     let mut output = [0; 3];
     for a in 0..3 {
         if kernel[a] == 0 || stride[a] == 0 || dilation[a] == 0 {
-            return Err(Error::shape(what, "positive kernel, stride and dilation", [
-                kernel, stride, dilation,
-            ]));
+            return Err(Error::shape(
+                what,
+                "positive kernel, stride and dilation",
+                [kernel, stride, dilation],
+            ));
         }
         let reach = dilation[a] * (kernel[a] - 1) + 1;
         let padded = input[a] + pads[0][a] + pads[1][a];

@@ -15,9 +15,8 @@ pub struct Workspace {
 
 /// Hands out the smallest kept buffer that fits, or a new one.
 fn fit<T: Real>(kept: &mut Vec<Vec<T>>, len: usize) -> Vec<T> {
-    let best = (0..kept.len())
-        .filter(|&b| kept[b].capacity() >= len)
-        .min_by_key(|&b| kept[b].capacity());
+    let best =
+        (0..kept.len()).filter(|&b| kept[b].capacity() >= len).min_by_key(|&b| kept[b].capacity());
     let mut buffer = best.map(|b| kept.swap_remove(b)).unwrap_or_default();
     // Contents are the caller's to overwrite; only the grown part must be initialised.
     buffer.resize(len, T::ZERO);

@@ -1,1 +1,8 @@
-//! (to be written)
+//! Layer-wise relevance propagation over the graph, with a ledger per layer.
+
+pub mod composite;
+pub mod ledger;
+pub mod propagate;
+
+pub use composite::Composite;
+pub use propagate::{Explanation, Start, explain};

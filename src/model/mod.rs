@@ -1,1 +1,7 @@
-//! (to be written)
+//! The network as an explicit graph.
+
+pub mod architecture;
+pub mod graph;
+
+pub use architecture::{ArchitectureSpec, build};
+pub use graph::Graph;

@@ -74,13 +74,12 @@ pub fn limit_words(limit: &Limit) -> String {
     let (inside, beyond) = match limit.better {
         Better::Lower => ("≤", "above"),
         Better::Higher => ("≥", "below"),
-        Better::Neither => return format!("reference {}", short(limit.fail)),
+        Better::Neither => ("reference", "beyond"),
     };
-    let hard = format!("{inside} {}", short(limit.fail));
-    match limit.warn {
-        Some(warn) => format!("{hard} (review {beyond} {})", short(warn)),
-        None => hard,
-    }
+    let hard = limit.fail.map(|fail| format!("{inside} {}", short(fail)));
+    let open = limit.inconclusive.map(|level| format!("undecided {beyond} {}", short(level)));
+    let soft = limit.warn.map(|warn| format!("review {beyond} {}", short(warn)));
+    [hard, open, soft].into_iter().flatten().collect::<Vec<_>>().join(", ")
 }
 
 /// An outcome in words: value and interval, or why there is none.

@@ -1,6 +1,8 @@
-//! One integration binary: each module is a subject.
+//! The integration tests, in one binary: each module is a subject.
 
 mod cohorts;
 mod golden_stats;
 mod hostile;
 mod images;
+mod support;
+mod writing;

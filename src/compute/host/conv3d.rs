@@ -20,7 +20,14 @@ pub struct Channels {
 }
 
 /// `y = conv(x, w) + b`. Every output element is made by one task in a fixed order.
-pub fn forward<T: Real>(f: &Frame<'_>, c: Channels, x: &[T], w: &[T], b: Option<&[T]>, y: &mut [T]) {
+pub fn forward<T: Real>(
+    f: &Frame<'_>,
+    c: Channels,
+    x: &[T],
+    w: &[T],
+    b: Option<&[T]>,
+    y: &mut [T],
+) {
     let g = f.geometry.groups;
     let (cin, cout, taps) = (c.input / g, c.output / g, f.geometry.taps());
     let (ilen, olen, depth) = (f.input_len(), f.output_len(), cin * taps);

@@ -42,7 +42,10 @@ pub fn product<T: Real>(
     accumulate: bool,
 ) {
     assert!(left.data.len() >= reach(m, k, left.row_step, left.col_step), "left view too short");
-    assert!(right.data.len() >= reach(k, n, right.row_step, right.col_step), "right view too short");
+    assert!(
+        right.data.len() >= reach(k, n, right.row_step, right.col_step),
+        "right view too short"
+    );
     assert!(out.data.len() >= reach(m, n, out.row_step, out.col_step), "out view too short");
     // SAFETY: all three views hold the extents asked for (checked above); strides are
     // far below isize::MAX because the slices exist.
