@@ -18,6 +18,6 @@ pub mod reference;
 pub mod relevance;
 pub mod workspace;
 
-pub use array::{Array, Real};
+pub use array::{Array, Real, five};
 pub use geometry::{ConvGeometry, PoolGeometry};
 pub use workspace::Workspace;

@@ -2,6 +2,8 @@
 
 pub mod architecture;
 pub mod graph;
+pub mod layer;
+pub mod layers;
 
 pub use architecture::{ArchitectureSpec, build};
 pub use graph::Graph;

@@ -1,0 +1,170 @@
+//! What a layer must say and do. Rules in `explain/` see its [`Role`], never its type.
+
+use std::fmt::Debug;
+
+use crate::Result;
+use crate::card::Card;
+use crate::compute::{Array, Workspace};
+use crate::seed::Stream;
+
+/// How a forward pass runs.
+#[derive(Debug)]
+pub enum Mode<'a> {
+    /// Batch statistics and dropout, drawn from the stream.
+    Train(&'a mut Stream),
+    /// Running statistics, no dropout.
+    Infer,
+}
+
+/// What a forward pass keeps for the way back.
+#[derive(Debug)]
+pub enum Saved {
+    /// Nothing.
+    Nothing,
+    /// Places of maxima.
+    Places(Vec<u32>),
+    /// Batch mean and biased variance per channel, and the elements per channel.
+    Statistics(Vec<f64>, Vec<f64>, f64),
+    /// Factors a dropout multiplied with.
+    Factors(Array),
+}
+
+/// Gradients of one layer.
+#[derive(Debug)]
+pub struct Gradients {
+    /// One per input; empty when not asked for.
+    pub inputs: Vec<Array>,
+    /// One per parameter.
+    pub parameters: Vec<Array>,
+}
+
+/// A layer: forward and backward side by side. Shapes `[n, c, k, j, i]` or `[n, features]`.
+pub trait Layer: Debug + Send + Sync {
+    /// Its own description.
+    fn card(&self) -> &'static Card;
+    /// Output shape for input shapes, both without the batch.
+    ///
+    /// # Errors
+    /// [`crate::Error::Shape`] when they do not fit.
+    fn out_shape(&self, inputs: &[&[usize]]) -> Result<Vec<usize>>;
+    /// Trainable arrays with their names.
+    fn parameters(&self) -> Vec<(&'static str, &Array)> {
+        Vec::new()
+    }
+    /// The same for writing.
+    fn parameters_mut(&mut self) -> Vec<(&'static str, &mut Array)> {
+        Vec::new()
+    }
+    /// Running statistics with their names.
+    fn buffers(&self) -> Vec<(&'static str, &Array)> {
+        Vec::new()
+    }
+    /// The same for writing.
+    fn buffers_mut(&mut self) -> Vec<(&'static str, &mut Array)> {
+        Vec::new()
+    }
+    /// Output and what the way back needs.
+    ///
+    /// # Errors
+    /// [`crate::Error::Shape`] when inputs do not fit.
+    fn forward(
+        &self,
+        inputs: &[&Array],
+        mode: &mut Mode<'_>,
+        ws: &mut Workspace,
+    ) -> Result<(Array, Saved)>;
+    /// Gradients for a gradient of the output.
+    ///
+    /// # Errors
+    /// [`crate::Error::Shape`] when shapes do not fit.
+    fn backward(&self, pass: &Pass<'_>, inputs_too: bool, ws: &mut Workspace) -> Result<Gradients>;
+    /// Takes batch statistics into the running ones.
+    ///
+    /// # Errors
+    /// [`crate::Error::Internal`] when buffers are not on the host.
+    fn absorb(&mut self, _saved: &Saved, _momentum: f64) -> Result<()> {
+        Ok(())
+    }
+    /// Draws fresh weights (no-op without weights).
+    ///
+    /// # Errors
+    /// [`crate::Error::Internal`] when parameters are not on the host.
+    fn reinitialise(&mut self, _stream: &mut Stream) -> Result<()> {
+        Ok(())
+    }
+    /// An independent copy.
+    ///
+    /// # Errors
+    /// As [`Array::duplicate`].
+    fn duplicate(&self) -> Result<Box<dyn Layer>>;
+    /// What relevance does here.
+    fn role(&self) -> Role<'_>;
+}
+
+/// One forward pass of a layer, as its backward pass sees it.
+#[derive(Debug)]
+pub struct Pass<'a> {
+    /// Inputs.
+    pub inputs: &'a [&'a Array],
+    /// Output.
+    pub output: &'a Array,
+    /// What was kept.
+    pub saved: &'a Saved,
+    /// Gradient (or relevance) of the output.
+    pub grad: &'a Array,
+}
+
+/// What relevance does at a layer.
+#[derive(Debug)]
+pub enum Role<'a> {
+    /// Weights and bias: the rules apply.
+    Affine(&'a dyn Affine),
+    /// A fixed linear map (average pools): in proportion to contributions.
+    Proportional,
+    /// Relevance goes where the backward pass goes (max pool: the winner).
+    Routing,
+    /// Handed on unchanged (activations, dropout at rest).
+    Pointwise,
+    /// Handed on under another shape.
+    Reshape,
+    /// Sum of inputs: in proportion.
+    Merge,
+    /// Must be folded away before explaining (batch norm): scale and shift per channel.
+    MustFold(Vec<f64>, Vec<f64>),
+}
+
+/// A layer `z = W x + b`, with exchangeable weights.
+pub trait Affine: Debug + Send + Sync {
+    /// Weight, output channel first.
+    fn weight(&self) -> &Array;
+    /// Bias `[c_out]`.
+    fn bias(&self) -> Option<&Array>;
+    /// `W x + b` with weights given.
+    ///
+    /// # Errors
+    /// [`crate::Error::Shape`] when shapes do not fit.
+    fn apply(&self, x: &Array, w: &Array, b: Option<&Array>, ws: &mut Workspace) -> Result<Array>;
+    /// `Wᵀ s` with weights given, shaped like `x`.
+    ///
+    /// # Errors
+    /// [`crate::Error::Shape`] when shapes do not fit.
+    fn transpose(&self, s: &Array, w: &Array, x: &Array, ws: &mut Workspace) -> Result<Array>;
+    /// The layer with other weights and bias.
+    ///
+    /// # Errors
+    /// [`crate::Error::Shape`] when shapes do not fit.
+    fn with(&self, weight: Array, bias: Array) -> Result<Box<dyn Layer>>;
+}
+
+/// Fills with He-normal draws: sd = √(2 / fan_in).
+///
+/// # Errors
+/// [`crate::Error::Internal`] when the array is not on the host.
+pub fn he_normal(array: &mut Array, stream: &mut Stream) -> Result<()> {
+    let fan_in: usize = array.shape()[1..].iter().product();
+    let sd = (2.0 / fan_in as f64).sqrt();
+    for value in array.host_mut::<f32>()? {
+        *value = (stream.normal() * sd) as f32;
+    }
+    Ok(())
+}

@@ -1,0 +1,150 @@
+//! Batch normalisation per channel, ε = 1e-5.
+
+use super::super::layer::{Gradients, Layer, Mode, Pass, Role, Saved};
+use crate::card::{Better, Card};
+use crate::compute::{Array, Workspace, batch_norm};
+use crate::{Error, Result};
+
+/// What this layer says of itself.
+pub static CARD: Card = Card {
+    id: "batch_norm",
+    title: "batch normalisation",
+    question: "Each channel shifted and scaled to the batch (training) or the running statistics.",
+    formula: "y = γ (x − μ) / √(σ² + ε) + β",
+    reading: "Folded exactly into the layer before it; never passed in silence.",
+    misleads: "Small batches make running statistics noisy.",
+    source: "Ioffe and Szegedy 2015",
+    unit: "1",
+    better: Better::Neither,
+};
+
+/// ε of the variance.
+pub const EPSILON: f64 = 1e-5;
+
+/// The layer: γ, β, running mean and variance, each `[c]`.
+#[derive(Debug)]
+pub struct BatchNorm {
+    gamma: Array,
+    beta: Array,
+    mean: Array,
+    variance: Array,
+}
+
+impl BatchNorm {
+    /// Fresh: γ = 1, β = 0, mean 0, variance 1.
+    ///
+    /// # Errors
+    /// Never in practice.
+    pub fn fresh(channels: usize) -> Result<Self> {
+        let filled = |value: f32| Array::from_vec(vec![value; channels], &[channels]);
+        Ok(Self {
+            gamma: filled(1.0)?,
+            beta: filled(0.0)?,
+            mean: filled(0.0)?,
+            variance: filled(1.0)?,
+        })
+    }
+
+    /// The affine map `y = scale · x + shift` for given statistics.
+    fn map(&self, mean: &[f64], variance: &[f64]) -> Result<(Vec<f64>, Vec<f64>)> {
+        let (gamma, beta) = (self.gamma.to_f64()?, self.beta.to_f64()?);
+        let scale: Vec<f64> =
+            gamma.iter().zip(variance).map(|(g, v)| g / (v + EPSILON).sqrt()).collect();
+        let shift = beta.iter().zip(mean).zip(&scale).map(|((b, m), s)| b - m * s).collect();
+        Ok((scale, shift))
+    }
+}
+
+impl Layer for BatchNorm {
+    fn card(&self) -> &'static Card {
+        &CARD
+    }
+
+    fn out_shape(&self, inputs: &[&[usize]]) -> Result<Vec<usize>> {
+        Ok(inputs[0].to_vec())
+    }
+
+    fn forward(
+        &self,
+        inputs: &[&Array],
+        mode: &mut Mode<'_>,
+        ws: &mut Workspace,
+    ) -> Result<(Array, Saved)> {
+        let x = inputs[0];
+        let (mean, variance, saved) = if matches!(mode, Mode::Train(_)) {
+            let (mean, variance) = batch_norm::statistics(x)?;
+            let count = (x.len() / mean.len()) as f64;
+            (mean.clone(), variance.clone(), Saved::Statistics(mean, variance, count))
+        } else {
+            (self.mean.to_f64()?, self.variance.to_f64()?, Saved::Nothing)
+        };
+        let (scale, shift) = self.map(&mean, &variance)?;
+        Ok((batch_norm::affine(x, &scale, &shift, ws)?, saved))
+    }
+
+    fn backward(&self, pass: &Pass<'_>, _: bool, ws: &mut Workspace) -> Result<Gradients> {
+        let gamma = self.gamma.to_f64()?;
+        let Saved::Statistics(mean, variance, _) = pass.saved else {
+            return Err(Error::internal("batch norm is trained on batch statistics only"));
+        };
+        let (dx, dgamma, dbeta) =
+            batch_norm::backward(pass.inputs[0], pass.grad, &gamma, (mean, variance), EPSILON, ws)?;
+        let narrow = |v: Vec<f64>| {
+            let len = v.len();
+            Array::from_vec(v.into_iter().map(|v| v as f32).collect(), &[len])
+        };
+        Ok(Gradients { inputs: vec![dx], parameters: vec![narrow(dgamma)?, narrow(dbeta)?] })
+    }
+
+    fn parameters(&self) -> Vec<(&'static str, &Array)> {
+        vec![("gamma", &self.gamma), ("beta", &self.beta)]
+    }
+
+    fn parameters_mut(&mut self) -> Vec<(&'static str, &mut Array)> {
+        vec![("gamma", &mut self.gamma), ("beta", &mut self.beta)]
+    }
+
+    fn buffers(&self) -> Vec<(&'static str, &Array)> {
+        vec![("running_mean", &self.mean), ("running_variance", &self.variance)]
+    }
+
+    fn buffers_mut(&mut self) -> Vec<(&'static str, &mut Array)> {
+        vec![("running_mean", &mut self.mean), ("running_variance", &mut self.variance)]
+    }
+
+    fn absorb(&mut self, saved: &Saved, momentum: f64) -> Result<()> {
+        let Saved::Statistics(mean, variance, count) = saved else { return Ok(()) };
+        // the running variance is the unbiased one, as in PyTorch
+        let unbias = if *count > 1.0 { count / (count - 1.0) } else { 1.0 };
+        let mix = |old: &mut Array, new: &[f64], factor: f64| -> Result<()> {
+            for (old, new) in old.host_mut::<f32>()?.iter_mut().zip(new) {
+                *old = (f64::from(*old) * (1.0 - momentum) + new * factor * momentum) as f32;
+            }
+            Ok(())
+        };
+        mix(&mut self.mean, mean, 1.0)?;
+        mix(&mut self.variance, variance, unbias)
+    }
+
+    fn reinitialise(&mut self, _: &mut crate::seed::Stream) -> Result<()> {
+        let channels = self.gamma.len();
+        *self = Self::fresh(channels)?;
+        Ok(())
+    }
+
+    fn duplicate(&self) -> Result<Box<dyn Layer>> {
+        Ok(Box::new(Self {
+            gamma: self.gamma.duplicate()?,
+            beta: self.beta.duplicate()?,
+            mean: self.mean.duplicate()?,
+            variance: self.variance.duplicate()?,
+        }))
+    }
+
+    fn role(&self) -> Role<'_> {
+        // buffers were made on the host by this file, so the map cannot fail
+        let map = self.mean.to_f64().and_then(|m| self.map(&m, &self.variance.to_f64()?));
+        let (scale, shift) = map.unwrap_or_default();
+        Role::MustFold(scale, shift)
+    }
+}

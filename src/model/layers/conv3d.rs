@@ -1,0 +1,125 @@
+//! 3D convolution with bias. `[n, c_in, k, j, i]` to `[n, c_out, k', j', i']`.
+
+use super::super::layer::{Affine, Gradients, Layer, Mode, Pass, Role, Saved, he_normal};
+use crate::card::{Better, Card};
+use crate::compute::{Array, ConvGeometry, Workspace, conv3d, elementwise, five};
+use crate::seed::Stream;
+use crate::{Error, Result};
+
+/// What this layer says of itself.
+pub static CARD: Card = Card {
+    id: "conv3d",
+    title: "3D convolution",
+    question: "Weighted sum over a window, plus a bias per channel.",
+    formula: "y = W * x + b",
+    reading: "Relevance follows the rule the composite gives it.",
+    misleads: "-",
+    source: "cross-correlation as in PyTorch Conv3d",
+    unit: "1",
+    better: Better::Neither,
+};
+
+/// The layer. Weight output channel first, bias `[c_out]`.
+#[derive(Debug)]
+pub struct Conv3d {
+    weight: Array,
+    bias: Array,
+    geometry: ConvGeometry,
+}
+
+impl Conv3d {
+    /// A layer from weights `[c_out, c_in / groups, …kernel]` and bias `[c_out]`.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] when weight, bias and geometry do not agree.
+    pub fn new(weight: Array, bias: Array, geometry: ConvGeometry) -> Result<Self> {
+        let shape = five(&weight, "conv3d weight")?;
+        if shape[2..] != geometry.kernel || bias.shape() != [shape[0]] {
+            return Err(Error::shape("conv3d weight and bias", geometry.kernel, &shape));
+        }
+        Ok(Self { weight, bias, geometry })
+    }
+}
+
+impl Layer for Conv3d {
+    fn card(&self) -> &'static Card {
+        &CARD
+    }
+
+    fn out_shape(&self, inputs: &[&[usize]]) -> Result<Vec<usize>> {
+        let channels = self.weight.shape()[1] * self.geometry.groups;
+        match inputs {
+            [[c, k, j, i]] if *c == channels => {
+                let o = self.geometry.output([*k, *j, *i])?;
+                Ok(vec![self.weight.shape()[0], o[0], o[1], o[2]])
+            }
+            _ => Err(Error::shape("conv3d input", [channels], inputs)),
+        }
+    }
+
+    fn forward(
+        &self,
+        inputs: &[&Array],
+        _: &mut Mode<'_>,
+        ws: &mut Workspace,
+    ) -> Result<(Array, Saved)> {
+        let y = self.apply(inputs[0], &self.weight, Some(&self.bias), ws)?;
+        Ok((y, Saved::Nothing))
+    }
+
+    fn backward(&self, pass: &Pass<'_>, inputs_too: bool, ws: &mut Workspace) -> Result<Gradients> {
+        let x = pass.inputs[0];
+        let inputs = if inputs_too {
+            vec![self.transpose(pass.grad, &self.weight, x, ws)?]
+        } else {
+            Vec::new()
+        };
+        let dw = conv3d::grad_weight(x, pass.grad, &self.geometry, ws)?;
+        Ok(Gradients { inputs, parameters: vec![dw, elementwise::channel_sums(pass.grad)?] })
+    }
+
+    fn parameters(&self) -> Vec<(&'static str, &Array)> {
+        vec![("weight", &self.weight), ("bias", &self.bias)]
+    }
+
+    fn parameters_mut(&mut self) -> Vec<(&'static str, &mut Array)> {
+        vec![("weight", &mut self.weight), ("bias", &mut self.bias)]
+    }
+
+    fn reinitialise(&mut self, stream: &mut Stream) -> Result<()> {
+        he_normal(&mut self.weight, stream)?;
+        self.bias.host_mut::<f32>()?.fill(0.0);
+        Ok(())
+    }
+
+    fn duplicate(&self) -> Result<Box<dyn Layer>> {
+        self.with(self.weight.duplicate()?, self.bias.duplicate()?)
+    }
+
+    fn role(&self) -> Role<'_> {
+        Role::Affine(self)
+    }
+}
+
+impl Affine for Conv3d {
+    fn weight(&self) -> &Array {
+        &self.weight
+    }
+
+    fn bias(&self) -> Option<&Array> {
+        Some(&self.bias)
+    }
+
+    fn apply(&self, x: &Array, w: &Array, b: Option<&Array>, ws: &mut Workspace) -> Result<Array> {
+        conv3d::forward(x, w, b, &self.geometry, ws)
+    }
+
+    fn transpose(&self, s: &Array, w: &Array, x: &Array, ws: &mut Workspace) -> Result<Array> {
+        let shape = five(x, "conv3d input")?;
+        conv3d::grad_input(s, w, &self.geometry, [shape[2], shape[3], shape[4]], ws)
+    }
+
+    fn with(&self, weight: Array, bias: Array) -> Result<Box<dyn Layer>> {
+        Ok(Box::new(Self::new(weight, bias, self.geometry)?))
+    }
+}
