@@ -2,13 +2,63 @@
 
 use std::collections::BTreeMap;
 
+use super::layer::{Layer, Mode, Pass, Role, Saved};
 use crate::compute::{Array, Workspace};
 use crate::seed::{Seed, Stream};
 use crate::{Error, Result};
 
-/// A network.
+/// Where a node's input comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum From {
+    /// The network's input.
+    Input,
+    /// The output of an earlier node.
+    Node(usize),
+}
+
+/// One layer in its place.
 #[derive(Debug)]
-pub struct Graph {}
+pub struct Node {
+    /// Unique name.
+    pub name: String,
+    /// The layer.
+    pub layer: Box<dyn Layer>,
+    /// Its inputs, all earlier.
+    pub inputs: Vec<From>,
+}
+
+/// A network; the last node is its output.
+#[derive(Debug, Default)]
+pub struct Graph {
+    nodes: Vec<Node>,
+}
+
+/// Every activation of a forward pass, kept.
+#[derive(Debug)]
+pub struct Trace {
+    /// The input.
+    pub input: Array,
+    /// Output of each node.
+    pub outputs: Vec<Array>,
+    /// What each node keeps for the way back.
+    pub saved: Vec<Saved>,
+}
+
+impl Trace {
+    /// The array an edge carries.
+    pub fn at(&self, from: From) -> &Array {
+        match from {
+            From::Input => &self.input,
+            From::Node(n) => &self.outputs[n],
+        }
+    }
+
+    /// Hands all buffers back.
+    pub fn recycle(self, ws: &mut Workspace) {
+        ws.give(self.input);
+        self.outputs.into_iter().for_each(|a| ws.give(a));
+    }
+}
 
 /// One row of a graph's description.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,44 +84,129 @@ pub struct FoldProof {
     pub folded: usize,
 }
 
-fn unwritten<T>() -> Result<T> {
-    Err(Error::internal("to be written"))
-}
+/// Share of a new batch in the running statistics.
+const MOMENTUM: f64 = 0.1;
 
 impl Graph {
+    /// Appends a node and returns its index.
+    pub fn push(&mut self, name: &str, layer: Box<dyn Layer>, inputs: Vec<From>) -> usize {
+        self.nodes.push(Node { name: name.to_owned(), layer, inputs });
+        self.nodes.len() - 1
+    }
+
+    /// The nodes in topological order.
+    pub fn nodes(&self) -> &[Node] {
+        &self.nodes
+    }
+
     /// Trainable parameters (`conv1.weight`, …) in a fixed order.
     pub fn parameters(&self) -> Vec<(String, &Array)> {
-        Vec::new()
+        let of = |n: &'static str, p: &str| format!("{p}.{n}");
+        self.nodes
+            .iter()
+            .flat_map(|node| {
+                node.layer.parameters().into_iter().map(move |(n, a)| (of(n, &node.name), a))
+            })
+            .collect()
     }
+
     /// The same for writing.
     pub fn parameters_mut(&mut self) -> Vec<(String, &mut Array)> {
-        Vec::new()
+        let mut all = Vec::new();
+        for node in &mut self.nodes {
+            let name = node.name.clone();
+            for (n, a) in node.layer.parameters_mut() {
+                all.push((format!("{name}.{n}"), a));
+            }
+        }
+        all
     }
+
     /// Parameters and running statistics, in a fixed order.
     pub fn state(&self) -> Vec<(String, &Array)> {
-        Vec::new()
+        let mut all = Vec::new();
+        for node in &self.nodes {
+            for (n, a) in node.layer.parameters().into_iter().chain(node.layer.buffers()) {
+                all.push((format!("{}.{n}", node.name), a));
+            }
+        }
+        all
     }
+
     /// The same graph with other numbers.
     ///
     /// # Errors
     /// `E-MODEL-003` when a name is missing, unknown or of another shape.
-    pub fn with_state(&self, _state: BTreeMap<String, Array>) -> Result<Self> {
-        unwritten()
+    pub fn with_state(&self, mut state: BTreeMap<String, Array>) -> Result<Self> {
+        let fix = "Use weights saved for this architecture and input size";
+        let mut graph = self.duplicate()?;
+        for node in &mut graph.nodes {
+            for buffers in [false, true] {
+                let slots =
+                    if buffers { node.layer.buffers_mut() } else { node.layer.parameters_mut() };
+                for (name, slot) in slots {
+                    let key = format!("{}.{name}", node.name);
+                    let new = state.remove(&key).ok_or_else(|| {
+                        Error::model("E-MODEL-003", format!("weights lack '{key}'"), fix)
+                    })?;
+                    if new.shape() != slot.shape() {
+                        let what =
+                            format!("'{key}' has shape {:?}, not {:?}", new.shape(), slot.shape());
+                        return Err(Error::model("E-MODEL-003", what, fix));
+                    }
+                    *slot = new;
+                }
+            }
+        }
+        match state.keys().next() {
+            Some(key) => Err(Error::model("E-MODEL-003", format!("unknown weights '{key}'"), fix)),
+            None => Ok(graph),
+        }
     }
+
     /// An independent copy.
     ///
     /// # Errors
     /// As [`Array::host`].
     pub fn duplicate(&self) -> Result<Self> {
-        unwritten()
+        let copy = |node: &Node| -> Result<Node> {
+            Ok(Node {
+                name: node.name.clone(),
+                layer: node.layer.duplicate()?,
+                inputs: node.inputs.clone(),
+            })
+        };
+        Ok(Self { nodes: self.nodes.iter().map(copy).collect::<Result<_>>()? })
     }
+
+    /// A forward pass that keeps everything.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] when the input does not fit.
+    pub fn trace(&self, input: Array, mode: &mut Mode<'_>, ws: &mut Workspace) -> Result<Trace> {
+        let mut trace = Trace { input, outputs: Vec::new(), saved: Vec::new() };
+        for node in &self.nodes {
+            let inputs: Vec<&Array> = node.inputs.iter().map(|&f| trace.at(f)).collect();
+            let shapes: Vec<&[usize]> = inputs.iter().map(|a| &a.shape()[1..]).collect();
+            let _ = node.layer.out_shape(&shapes)?;
+            let (output, saved) = node.layer.forward(&inputs, mode, ws)?;
+            trace.outputs.push(output);
+            trace.saved.push(saved);
+        }
+        Ok(trace)
+    }
+
     /// Logits `[n, classes]` of `x [n, 1, k, j, i]` in inference mode.
     ///
     /// # Errors
     /// [`Error::Shape`] when the input does not fit.
-    pub fn forward(&self, _x: &Array, _ws: &mut Workspace) -> Result<Array> {
-        unwritten()
+    pub fn forward(&self, x: &Array, ws: &mut Workspace) -> Result<Array> {
+        let mut trace = self.trace(x.duplicate()?, &mut Mode::Infer, ws)?;
+        let logits = trace.outputs.pop().ok_or_else(|| Error::internal("an empty graph"))?;
+        trace.recycle(ws);
+        Ok(logits)
     }
+
     /// One forward and backward pass in training mode; running statistics are updated.
     /// `loss` gets the logits and returns the loss and its gradient. Gradients come in the
     /// order of [`Graph::parameters`].
@@ -80,42 +215,141 @@ impl Graph {
     /// As [`Graph::forward`].
     pub fn train_step(
         &mut self,
-        _x: Array,
-        _loss: &mut dyn FnMut(&Array) -> Result<(f64, Array)>,
-        _dropout: &mut Stream,
-        _ws: &mut Workspace,
+        x: Array,
+        loss: &mut dyn FnMut(&Array) -> Result<(f64, Array)>,
+        dropout: &mut Stream,
+        ws: &mut Workspace,
     ) -> Result<(f64, Vec<Array>)> {
-        unwritten()
+        let trace = self.trace(x, &mut Mode::Train(dropout), ws)?;
+        let logits = trace.outputs.last().ok_or_else(|| Error::internal("an empty graph"))?;
+        let (value, start) = loss(logits)?;
+        let (_, gradients) = self.backward(&trace, start, false, ws)?;
+        for (node, saved) in self.nodes.iter_mut().zip(&trace.saved) {
+            node.layer.absorb(saved, MOMENTUM)?;
+        }
+        trace.recycle(ws);
+        Ok((value, gradients))
     }
+
+    /// Gradients with respect to the input (if asked for) and the parameters, for a
+    /// gradient of the logits.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] when the gradient does not fit.
+    pub fn backward(
+        &self,
+        trace: &Trace,
+        start: Array,
+        input_too: bool,
+        ws: &mut Workspace,
+    ) -> Result<(Option<Array>, Vec<Array>)> {
+        let mut grads: Vec<Option<Array>> = self.nodes.iter().map(|_| None).collect();
+        let mut parameters: Vec<Vec<Array>> = self.nodes.iter().map(|_| Vec::new()).collect();
+        let mut input = None;
+        if let Some(last) = grads.last_mut() {
+            *last = Some(start);
+        }
+        for n in (0..self.nodes.len()).rev() {
+            let Some(grad) = grads[n].take() else { continue };
+            let node = &self.nodes[n];
+            let inputs: Vec<&Array> = node.inputs.iter().map(|&f| trace.at(f)).collect();
+            let output = &trace.outputs[n];
+            let pass = Pass { inputs: &inputs, output, saved: &trace.saved[n], grad: &grad };
+            let wanted = input_too || node.inputs.iter().any(|f| *f != From::Input);
+            let back = node.layer.backward(&pass, wanted, ws)?;
+            parameters[n] = back.parameters;
+            for (from, gradient) in node.inputs.iter().zip(back.inputs) {
+                let slot = match from {
+                    From::Input => &mut input,
+                    From::Node(m) => &mut grads[*m],
+                };
+                accumulate(slot, gradient, ws)?;
+            }
+            ws.give(grad);
+        }
+        Ok((input, parameters.into_iter().flatten().collect()))
+    }
+
     /// Names of the layers with weights, output first (the order of a top-down cascade).
     pub fn weighted_layers(&self) -> Vec<String> {
-        Vec::new()
+        let affine = |node: &&Node| matches!(node.layer.role(), Role::Affine(_));
+        self.nodes.iter().rev().filter(affine).map(|n| n.name.clone()).collect()
     }
-    /// The same graph with the named layers' weights drawn afresh (same scheme as
-    /// [`super::build`]); batch norm after them keeps gamma 1, beta 0 and statistics
-    /// recalibrated on `calibrate` where the graph still has batch norm.
+
+    /// The same graph with the named layers' weights drawn afresh (He normal, bias 0). A
+    /// batch norm that follows a named layer starts again at γ = 1, β = 0, with statistics
+    /// taken from `calibrate` when given.
     ///
     /// # Errors
     /// `E-MODEL-003` for an unknown name.
     pub fn reinitialised(
         &self,
-        _layers: &[String],
-        _seed: Seed,
-        _calibrate: Option<&Array>,
-        _ws: &mut Workspace,
+        layers: &[String],
+        seed: Seed,
+        calibrate: Option<&Array>,
+        ws: &mut Workspace,
     ) -> Result<Self> {
-        unwritten()
+        let mut graph = self.duplicate()?;
+        for name in layers {
+            let at = self.nodes.iter().position(|n| &n.name == name).ok_or_else(|| {
+                Error::model(
+                    "E-MODEL-003",
+                    format!("no layer '{name}'"),
+                    "Name a layer of the model",
+                )
+            })?;
+            let mut stream = seed.stream(&format!("model/weights/{name}"));
+            graph.nodes[at].layer.reinitialise(&mut stream)?;
+            let follows = |n: &&mut Node| {
+                n.inputs.contains(&From::Node(at)) && matches!(n.layer.role(), Role::MustFold(..))
+            };
+            for next in graph.nodes.iter_mut().filter(follows) {
+                next.layer.reinitialise(&mut stream)?;
+            }
+        }
+        if let Some(x) = calibrate {
+            let trace =
+                graph.trace(x.duplicate()?, &mut Mode::Train(&mut seed.stream("calibrate")), ws)?;
+            for (node, saved) in graph.nodes.iter_mut().zip(&trace.saved) {
+                node.layer.absorb(saved, 1.0)?;
+            }
+            trace.recycle(ws);
+        }
+        Ok(graph)
     }
-    /// Batch norm folded exactly, dropout dropped: the graph that is explained. The proof
-    /// compares logits on `probe`.
+
+    /// Layer by layer, for an input shape `[c, k, j, i]`.
     ///
     /// # Errors
-    /// `E-MODEL-004` when a batch norm cannot be folded exactly.
-    pub fn canonical(&self, _probe: &Array, _ws: &mut Workspace) -> Result<(Self, FoldProof)> {
-        unwritten()
+    /// [`Error::Shape`] when the input does not fit.
+    pub fn describe(&self, input: &[usize]) -> Result<Vec<NodeRow>> {
+        let mut rows: Vec<NodeRow> = Vec::new();
+        for node in &self.nodes {
+            let shapes: Vec<&[usize]> = node
+                .inputs
+                .iter()
+                .map(|f| match f {
+                    From::Input => input,
+                    From::Node(n) => rows[*n].shape.as_slice(),
+                })
+                .collect();
+            let shape = node.layer.out_shape(&shapes)?;
+            let parameters = node.layer.parameters().iter().map(|(_, a)| a.len()).sum();
+            let kind = node.layer.card().id;
+            rows.push(NodeRow { name: node.name.clone(), kind, shape, parameters });
+        }
+        Ok(rows)
     }
-    /// Layer by layer.
-    pub fn describe(&self) -> Vec<NodeRow> {
-        Vec::new()
+}
+
+/// Adds a gradient to what has already come to a node.
+pub fn accumulate(slot: &mut Option<Array>, new: Array, ws: &mut Workspace) -> Result<()> {
+    match slot {
+        Some(sum) => {
+            crate::compute::elementwise::add_to(sum, &new)?;
+            ws.give(new);
+        }
+        None => *slot = Some(new),
     }
+    Ok(())
 }

@@ -1,6 +1,7 @@
 //! The network as an explicit graph.
 
 pub mod architecture;
+pub mod canonise;
 pub mod graph;
 pub mod layer;
 pub mod layers;
