@@ -121,17 +121,17 @@ fn heads(tail: &str) -> Vec<&str> {
 /// Top modules that a file names, by `crate::` or by climbing with `super::`.
 fn named(source: &Source) -> BTreeSet<&str> {
     let mut found: BTreeSet<&str> = after(&source.code, "crate::").flat_map(heads).collect();
-    let climbs = after(&source.code, "super::super::").map(|tail| {
-        let mut rest = tail;
+    // As many `super::` as the file is deep reach the root.
+    let is_folder = source.path.ends_with("/mod.rs");
+    let depth = source.path.matches('/').count() - usize::from(is_folder);
+    let climbs = after(&source.code, "super::").filter_map(|tail| {
+        let (mut rest, mut climbed) = (tail, 1);
         while let Some(next) = rest.strip_prefix("super::") {
-            rest = next;
+            (rest, climbed) = (next, climbed + 1);
         }
-        rest
+        (climbed >= depth.max(1)).then_some(rest)
     });
-    // Deep enough a climb from here reaches the root; own submodules may share a name.
-    if source.path.matches('/').count() <= 2 {
-        found.extend(climbs.flat_map(heads));
-    }
+    found.extend(climbs.flat_map(heads));
     found.retain(|name| floor(name).is_some());
     found
 }
@@ -174,10 +174,11 @@ fn imports_go_downwards_only() {
 
 #[test]
 fn the_reader_of_imports_sees_all_forms() {
-    let code = "use crate::{Error, audit::{judge, report}, card};\ncrate::stats::mean();";
+    let code = "use crate::{Error, audit::{judge, report}, card};\ncrate::stats::mean();\n\
+        super::super::cli::main(); super::cohort();";
     let path = "src/image/x.rs".to_owned();
-    let source = Source { path, lines: 2, code: code.to_owned() };
-    assert_eq!(named(&source).into_iter().collect::<Vec<_>>(), ["audit", "card", "stats"]);
+    let source = Source { path, lines: 3, code: code.to_owned() };
+    assert_eq!(named(&source).into_iter().collect::<Vec<_>>(), ["audit", "card", "cli", "stats"]);
     assert_eq!(without_comments("a // crate::cli\n\"http://x\""), "a \n\"http://x\"");
 }
 
