@@ -1,6 +1,8 @@
-//! The command line. Parses, runs, sets the exit code.
+//! The program: sets the allocator and calls the command line.
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-fn main() {}
+fn main() -> std::process::ExitCode {
+    heatproof::cli::main()
+}

@@ -1,2 +1,118 @@
-//! (to be written)
+//! The command line: parses, runs one command, sets the exit code. Only [`term`] prints.
+
+pub mod baseline;
 pub mod exit;
+pub mod inspect;
+pub mod judge;
+pub mod list;
+pub mod phantom;
+pub mod report;
+pub mod term;
+
+use std::num::NonZeroUsize;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use clap::{Parser, Subcommand};
+
+use crate::card::Card;
+use crate::{Error, Result};
+use exit::ExitCode;
+use term::Terminal;
+
+#[derive(Debug, Parser)]
+#[command(
+    version,
+    about = "Audits explanations of 3D networks on MRI. Not a medical device.",
+    after_help = exit_table(),
+    subcommand_required = true,
+    arg_required_else_help = true
+)]
+struct Cli {
+    /// Threads to compute with; all cores when not given
+    #[arg(long, global = true, value_name = "N")]
+    threads: Option<NonZeroUsize>,
+    /// No progress on standard error; errors are still printed
+    #[arg(long, short, global = true)]
+    quiet: bool,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Phantom(phantom::Args),
+    Inspect(inspect::Args),
+    List(list::Args),
+    Report(report::Args),
+    Judge(judge::Args),
+    Baseline(baseline::Args),
+}
+
+/// Runs the command of this process.
+pub fn main() -> std::process::ExitCode {
+    match Cli::try_parse() {
+        Ok(cli) => guarded(&cli).into(),
+        Err(refusal) => {
+            // A closed pipe is no reason to fail when help is printed.
+            let _ = refusal.print();
+            let code = if refusal.use_stderr() { ExitCode::Usage } else { ExitCode::Success };
+            code.into()
+        }
+    }
+}
+
+/// A panic is a fault of ours and has its own exit code.
+fn guarded(cli: &Cli) -> ExitCode {
+    match catch_unwind(AssertUnwindSafe(|| run(cli))) {
+        Ok(Ok(code)) => code,
+        Ok(Err(error)) => {
+            term::error(&error);
+            ExitCode::from(&error)
+        }
+        Err(_) => {
+            term::error(&Error::internal("the program stopped at the fault printed above"));
+            ExitCode::Internal
+        }
+    }
+}
+
+fn run(cli: &Cli) -> Result<ExitCode> {
+    term::watch_signals()?;
+    if let Some(threads) = cli.threads {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads.get());
+        pool.build_global().map_err(|e| {
+            let what = format!("{threads} threads cannot be started: {e}");
+            Error::usage("E-CLI-001", what, "Ask for fewer threads")
+        })?;
+    }
+    let terminal = Terminal::new(cli.quiet);
+    match &cli.command {
+        Command::Phantom(args) => phantom::run(args, &terminal),
+        Command::Inspect(args) => inspect::run(args),
+        Command::List(args) => list::run(args),
+        Command::Report(args) => report::run(args),
+        Command::Judge(args) => judge::run(args),
+        Command::Baseline(args) => baseline::run(args),
+    }
+}
+
+/// Cards of the checks, for pages and policies. Empty until the checks have a registry.
+fn check_cards() -> &'static [&'static Card] {
+    &[]
+}
+
+fn exit_table() -> String {
+    let rows = ExitCode::TABLE.iter().map(|(code, meaning)| format!("\n  {code:>3}  {meaning}"));
+    format!("Exit codes:{}", rows.collect::<String>())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        use clap::CommandFactory;
+        Cli::command().debug_assert();
+    }
+}

@@ -1,0 +1,73 @@
+//! `heatproof list`: what the program knows, from the cards.
+
+use super::exit::ExitCode;
+use super::term;
+use crate::card::{Better, Card};
+use crate::report::figures::FIGURES;
+use crate::{Error, Result};
+
+/// List what the program can draw, or one item in full
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Example:\n  heatproof list figures roc")]
+pub struct Args {
+    /// What to list
+    kind: Kind,
+    /// Show this one in full
+    id: Option<String>,
+}
+
+/// What can be listed.
+#[derive(Debug, Clone, Copy, clap::ValueEnum)]
+enum Kind {
+    /// Figures of the report
+    Figures,
+}
+
+impl Kind {
+    fn cards(self) -> Vec<&'static Card> {
+        match self {
+            Self::Figures => FIGURES.iter().map(|figure| figure.card()).collect(),
+        }
+    }
+}
+
+/// Prints the list.
+///
+/// # Errors
+/// `E-CLI-003` when there is no such item.
+pub fn run(args: &Args) -> Result<ExitCode> {
+    let cards = args.kind.cards();
+    let Some(id) = &args.id else {
+        let width = cards.iter().map(|card| card.id.len()).max().unwrap_or_default();
+        let lines = cards.iter().map(|card| format!("{:<width$}  {}\n", card.id, card.title));
+        term::out(&lines.collect::<String>())?;
+        return Ok(ExitCode::Success);
+    };
+    let Some(card) = cards.iter().find(|card| card.id == id) else {
+        let ids: Vec<&str> = cards.iter().map(|card| card.id).collect();
+        let fix = format!("Choose one of {}", ids.join(", "));
+        return Err(Error::usage("E-CLI-003", format!("there is no {id:?} in this list"), fix));
+    };
+    term::out(&in_full(card))?;
+    Ok(ExitCode::Success)
+}
+
+fn in_full(card: &Card) -> String {
+    let better = match card.better {
+        Better::Lower => "lower",
+        Better::Higher => "higher",
+        Better::Neither => "neither",
+    };
+    let rows = [
+        ("question", card.question),
+        ("formula", card.formula),
+        ("reading", card.reading),
+        ("misleads", card.misleads),
+        ("source", card.source),
+        ("unit", card.unit),
+        ("better", better),
+    ];
+    let rows = rows.iter().filter(|(_, text)| !text.is_empty());
+    let body: String = rows.map(|(name, text)| format!("{name:<9} {text}\n")).collect();
+    format!("{}: {}\n{body}", card.id, card.title)
+}
