@@ -1,4 +1,10 @@
-//! (to be written)
+//! Fitting networks: splits, losses, optimiser, the loop, and how well held-out subjects
+//! are told apart.
 
+pub mod augment;
+pub mod loss;
 pub mod metrics;
+pub mod network;
+pub mod optimiser;
+pub mod schedule;
 pub mod split;
