@@ -123,7 +123,7 @@ pub fn spec_for(
     let shape = std::array::from_fn(|a| {
         let reach = reaches_mm.iter().fold(0.0f64, |most, r| most.max(r[a]));
         // A hair less, so that a reach of whole voxels does not round up.
-        2 * (((reach + margin_mm) / spacing_mm - 1e-9).ceil().max(1.0) as usize)
+        2 * (((reach + margin_mm) / spacing_mm - 1e-9).ceil().clamp(1.0, 1e6) as usize)
     });
     let spec = InputSpec { shape, spacing_mm, normalise: options };
     spec.check()?;

@@ -2,9 +2,12 @@
 //! are told apart.
 
 pub mod augment;
+pub mod checkpoint;
+pub mod fit;
 pub mod loss;
 pub mod metrics;
 pub mod network;
 pub mod optimiser;
 pub mod schedule;
+pub mod settings;
 pub mod split;
