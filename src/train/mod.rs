@@ -2,12 +2,15 @@
 //! are told apart.
 
 pub mod augment;
+pub mod baseline;
 pub mod checkpoint;
 pub mod fit;
 pub mod loss;
 pub mod metrics;
 pub mod network;
 pub mod optimiser;
+pub mod pool;
+pub mod prepare;
 pub mod schedule;
 pub mod settings;
 pub mod split;
