@@ -232,12 +232,8 @@ mod tests {
     #[test]
     fn nothing_drawn_changes_nothing_and_the_same_draw_gives_the_same() {
         assert_eq!(still().apply(SHAPE, &image()), image());
-        let all = Augmentation {
-            flip: 0.5,
-            rotation_deg: 8.0,
-            scaling: 0.1,
-            ..Augmentation::default()
-        };
+        let all =
+            Augmentation { flip: 0.5, rotation_deg: 8.0, scaling: 0.1, ..Augmentation::default() };
         let draw = all.draw(&mut Seed(1).stream("b"));
         assert_eq!(draw.apply(SHAPE, &image()), draw.apply(SHAPE, &image()));
         assert_ne!(draw, all.draw(&mut Seed(1).stream("c")));

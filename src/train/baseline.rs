@@ -30,8 +30,7 @@ pub fn predict(
     training: &[usize],
     test: &[usize],
 ) -> Result<Vec<f64>, Undefined> {
-    let columns: BTreeSet<i32> =
-        training.iter().flat_map(|&r| shares[r].keys().copied()).collect();
+    let columns: BTreeSet<i32> = training.iter().flat_map(|&r| shares[r].keys().copied()).collect();
     let row = |r: usize| -> Vec<f64> {
         columns.iter().map(|c| shares[r].get(c).copied().unwrap_or(0.0)).collect()
     };

@@ -39,7 +39,11 @@ impl CrossEntropy {
         let values = logits.to_f64()?;
         if values.iter().any(|v| !v.is_finite()) {
             let fix = "Lower the learning rate";
-            return Err(Error::model("E-TRAIN-001", "the training diverged: a logit is no number", fix));
+            return Err(Error::model(
+                "E-TRAIN-001",
+                "the training diverged: a logit is no number",
+                fix,
+            ));
         }
         let (mut loss, mut gradient) = (0.0, Vec::with_capacity(n * width));
         for (row, &class) in values.chunks_exact(width).zip(classes) {

@@ -11,6 +11,8 @@ pub mod network;
 pub mod optimiser;
 pub mod pool;
 pub mod prepare;
+pub mod run;
 pub mod schedule;
 pub mod settings;
 pub mod split;
+pub mod write;

@@ -66,9 +66,8 @@ pub fn prepare_cohort(
             InputSpec { shape, spacing_mm: choice.spacing_mm, normalise: choice.normalise }
         }
         None => {
-            let reaches = each(&chosen, "measuring brains", progress, |p| {
-                reach_mm(&read_subject(p)?.mask)
-            })?;
+            let reaches =
+                each(&chosen, "measuring brains", progress, |p| reach_mm(&read_subject(p)?.mask))?;
             spec_for(&reaches, choice.spacing_mm, choice.margin_mm, choice.normalise)?
         }
     };
