@@ -228,3 +228,75 @@ fn table(rows: &[PredictionRow], settings: &RunSettings) -> Vec<MetricLine> {
         .map(|r| MetricLine::new("network", r));
     network.chain(volumes.iter().map(|r| MetricLine::new("region_volumes", r))).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::image::normalise;
+
+    fn settings(folds: usize) -> RunSettings {
+        RunSettings {
+            architecture: "compact".into(),
+            input: InputChoice {
+                spacing_mm: 2.0,
+                margin_mm: 4.0,
+                shape: None,
+                normalise: normalise::Options::default(),
+            },
+            folds,
+            hold_out: 0.25,
+            validation: 0.2,
+            draws: 200,
+            fit: Settings::default(),
+        }
+    }
+
+    fn rows() -> Vec<SplitRow> {
+        let row = |at: usize| SplitRow {
+            id: format!("r{at}"),
+            subject: format!("s{}", at / 2),
+            class: at / 2 % 2,
+        };
+        (0..48).map(row).collect()
+    }
+
+    #[test]
+    fn every_row_is_in_one_part_and_no_subject_in_two() {
+        let rows = rows();
+        for folds in [1, 4] {
+            let parts = split(&rows, &settings(folds)).expect("parts");
+            assert_eq!(parts.len(), folds);
+            for p in &parts {
+                let mut all = [&p.fitting[..], &p.validation, &p.test].concat();
+                all.sort_unstable();
+                assert_eq!(all, (0..48).collect::<Vec<_>>());
+                let held: Vec<&str> = p.test.iter().map(|&r| rows[r].subject.as_str()).collect();
+                let rest = p.fitting.iter().chain(&p.validation);
+                assert!(!held.is_empty() && !p.validation.is_empty());
+                assert!(rest.into_iter().all(|&r| !held.contains(&rows[r].subject.as_str())));
+            }
+        }
+        let parts = split(&rows, &settings(4)).expect("parts");
+        assert_eq!(parts.iter().map(|p| p.test.len()).sum::<usize>(), 48);
+    }
+
+    #[test]
+    fn the_pool_rests_on_aligned_and_the_folds_on_own_log_odds() {
+        let row = |at: usize| PredictionRow {
+            id: format!("r{at}"),
+            subject: format!("s{at}"),
+            fold: at % 2,
+            class: at / 2 % 2,
+            log_odds: if at / 2 % 2 == 1 { 1.0 } else { -1.0 },
+            aligned: 0.0,
+            baseline: None,
+        };
+        let lines = table(&(0..20).map(row).collect::<Vec<_>>(), &settings(2));
+        let auc = |fold| {
+            let of = |l: &&MetricLine| l.metric == "roc_auc" && l.fold == fold;
+            lines.iter().find(of).and_then(|l| l.value)
+        };
+        assert_eq!((auc(None), auc(Some(0))), (Some(0.5), Some(1.0)));
+        assert!(lines.iter().all(|l| l.model == "network"));
+    }
+}
