@@ -63,7 +63,7 @@ pub fn quotient(
     Ok(Quotient { s, stabiliser, degenerate })
 }
 
-/// Per sample: Σ_c bias[c] · Σ_p s[n, c, p].
+/// Per sample: `Σ_c bias[c] · Σ_p s[n, c, p]`.
 ///
 /// # Errors
 /// [`crate::Error::Internal`] when an array is not on the host.

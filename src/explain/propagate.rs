@@ -1,9 +1,12 @@
-//! The walk from the start down to the voxels.
+//! The walk from the start down to the voxels, one ledger line per layer.
 
 use super::composite::Composite;
 use super::ledger::LedgerLine;
-use crate::compute::{Array, Workspace};
+use super::terms::redistribute;
+use crate::compute::{Array, Workspace, elementwise, relevance};
 use crate::model::Graph;
+use crate::model::graph::{From, Node, Trace, accumulate};
+use crate::model::layer::{Mode, Pass, Role};
 use crate::{Error, Result};
 
 /// What is explained.
@@ -29,13 +32,157 @@ pub struct Explanation {
 /// Explains every sample of `x [n, 1, k, j, i]` on a canonical graph.
 ///
 /// # Errors
-/// [`Error::Model`] when a layer has no rule.
+/// [`Error::Model`] `E-MODEL-005` when the start does not fit the logits, `E-MODEL-006`
+/// when a layer must be folded first.
 pub fn explain(
-    _graph: &Graph,
-    _x: &Array,
-    _composite: &Composite,
-    _start: Start,
-    _ws: &mut Workspace,
+    graph: &Graph,
+    x: &Array,
+    composite: &Composite,
+    start: Start,
+    ws: &mut Workspace,
 ) -> Result<Explanation> {
-    Err(Error::internal("to be written"))
+    let trace = graph.trace(x.duplicate()?, &mut Mode::Infer, ws)?;
+    let last = graph.nodes().len().checked_sub(1).ok_or_else(|| Error::internal("empty graph"))?;
+    let (scores, first) = seed(&trace.outputs[last], start)?;
+    let mut walk = Walk {
+        trace: &trace,
+        composite,
+        received: graph.nodes().iter().map(|_| None).collect(),
+        input: None,
+        ledgers: scores.iter().map(|_| Vec::new()).collect(),
+    };
+    walk.received[last] = Some(first);
+    for (n, node) in graph.nodes().iter().enumerate().rev() {
+        if let Some(r) = walk.received[n].take() {
+            walk.step(n, node, r, ws)?;
+        }
+    }
+    let relevance = walk.input.ok_or_else(|| Error::internal("relevance never met the input"))?;
+    let ledgers = walk.ledgers;
+    trace.recycle(ws);
+    Ok(Explanation { scores, relevance, ledgers })
+}
+
+/// Scores and starting relevance `[n, classes]`. The margin z1 − z0 starts with relevance
+/// z1 at class 1 and −z0 at class 0: exactly what an appended layer (−1, 1) hands on by LRP-0.
+fn seed(logits: &Array, start: Start) -> Result<(Vec<f64>, Array)> {
+    let classes = logits.shape()[1];
+    let weight: Vec<f64> = match start {
+        Start::Margin if classes == 2 => vec![-1.0, 1.0],
+        Start::Margin if classes == 1 => vec![1.0],
+        Start::Class(c) if c < classes => {
+            (0..classes).map(|k| f64::from(u8::from(k == c))).collect()
+        }
+        _ => {
+            return Err(Error::model(
+                "E-MODEL-005",
+                format!("a start {start:?} with {classes} logits"),
+                "Name a class, or use the margin with one or two logits",
+            ));
+        }
+    };
+    let parts: Vec<f64> =
+        logits.to_f64()?.iter().enumerate().map(|(at, z)| z * weight[at % classes]).collect();
+    let scores = parts.chunks(classes).map(|row| row.iter().sum()).collect();
+    let first = Array::from_vec(parts, logits.shape())?;
+    Ok((scores, crate::by_type!(logits, T => first.cast::<T>()?)))
+}
+
+struct Walk<'a> {
+    trace: &'a Trace,
+    composite: &'a Composite,
+    received: Vec<Option<Array>>,
+    input: Option<Array>,
+    ledgers: Vec<Vec<LedgerLine>>,
+}
+
+/// What a layer did with its relevance: one array per input and the bins per sample.
+struct Handed {
+    inputs: Vec<Array>,
+    rule: &'static str,
+    bias: Vec<f64>,
+    stabiliser: Vec<f64>,
+    degenerate: Vec<f64>,
+}
+
+impl Walk<'_> {
+    fn step(&mut self, n: usize, node: &Node, r: Array, ws: &mut Workspace) -> Result<()> {
+        let handed = self.hand_on(n, node, &r, ws)?;
+        let before = relevance::sample_sums(&r)?;
+        let after: Vec<Vec<(f64, f64)>> =
+            handed.inputs.iter().map(relevance::sample_sums).collect::<Result<_>>()?;
+        for (sample, ledger) in self.ledgers.iter_mut().enumerate() {
+            ledger.push(LedgerLine {
+                layer: node.name.clone(),
+                kind: node.layer.card().id.to_owned(),
+                rule: handed.rule.to_owned(),
+                received: before[sample].0,
+                handed_on: after.iter().map(|a| a[sample].0).sum(),
+                bias: handed.bias[sample],
+                stabiliser: handed.stabiliser[sample],
+                degenerate: handed.degenerate[sample],
+                mass: before[sample].1,
+                mass_handed_on: after.iter().map(|a| a[sample].1).sum(),
+            });
+        }
+        for (from, part) in node.inputs.iter().zip(handed.inputs) {
+            let slot = match from {
+                From::Input => &mut self.input,
+                From::Node(m) => &mut self.received[*m],
+            };
+            accumulate(slot, part, ws)?;
+        }
+        ws.give(r);
+        Ok(())
+    }
+
+    fn hand_on(&self, n: usize, node: &Node, r: &Array, ws: &mut Workspace) -> Result<Handed> {
+        let inputs: Vec<&Array> = node.inputs.iter().map(|&f| self.trace.at(f)).collect();
+        let output = &self.trace.outputs[n];
+        let none = || vec![0.0; self.ledgers.len()];
+        let plain = |inputs: Vec<Array>, rule: &'static str| Handed {
+            inputs,
+            rule,
+            bias: none(),
+            stabiliser: none(),
+            degenerate: none(),
+        };
+        match node.layer.role() {
+            Role::Pointwise => Ok(plain(vec![r.duplicate()?], "pass")),
+            Role::Reshape => Ok(plain(vec![r.duplicate()?.reshaped(inputs[0].shape())?], "pass")),
+            Role::Routing => {
+                let pass = Pass { inputs: &inputs, output, saved: &self.trace.saved[n], grad: r };
+                Ok(plain(node.layer.backward(&pass, true, ws)?.inputs, "winner"))
+            }
+            Role::Proportional | Role::Merge => {
+                let q = relevance::quotient(r, output, 1.0, self.composite.epsilon, ws)?;
+                let pass =
+                    Pass { inputs: &inputs, output, saved: &self.trace.saved[n], grad: &q.s };
+                let back = node.layer.backward(&pass, true, ws)?.inputs;
+                let product =
+                    |(x, c): (&&Array, &Array)| elementwise::times(x, c, &mut Workspace::new());
+                let handed = inputs.iter().zip(&back).map(product).collect::<Result<_>>()?;
+                let (stabiliser, degenerate) = (q.stabiliser, q.degenerate);
+                Ok(Handed { inputs: handed, rule: "norm", bias: none(), stabiliser, degenerate })
+            }
+            Role::Affine(affine) => {
+                let rule = self.composite.rule(affine.weight().shape().len());
+                let epsilon = self.composite.epsilon;
+                let groups = (rule.groups)();
+                let share = redistribute(affine, inputs[0], r, epsilon, &groups, ws)?;
+                Ok(Handed {
+                    inputs: vec![share.input],
+                    rule: rule.card.id,
+                    bias: share.bias,
+                    stabiliser: share.stabiliser,
+                    degenerate: share.degenerate,
+                })
+            }
+            Role::MustFold(..) => Err(Error::model(
+                "E-MODEL-006",
+                format!("layer '{}' must be folded before explaining", node.name),
+                "Explain the canonical graph",
+            )),
+        }
+    }
 }

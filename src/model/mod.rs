@@ -1,10 +1,16 @@
-//! The network as an explicit graph.
+//! The network as an explicit graph, its input, and its file form.
 
 pub mod architecture;
+pub mod bundle;
 pub mod canonise;
 pub mod graph;
+pub mod input;
 pub mod layer;
 pub mod layers;
+pub mod subject;
+pub mod tensors;
 
 pub use architecture::{ArchitectureSpec, build};
+pub use bundle::{Bundle, ModelSpec};
 pub use graph::Graph;
+pub use input::{InputSpec, Prepared, prepare};

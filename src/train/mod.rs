@@ -1,4 +1,18 @@
-//! (to be written)
+//! Fitting networks: splits, losses, optimiser, the loop, and how well held-out subjects
+//! are told apart.
 
+pub mod augment;
+pub mod baseline;
+pub mod checkpoint;
+pub mod fit;
+pub mod loss;
 pub mod metrics;
+pub mod network;
+pub mod optimiser;
+pub mod pool;
+pub mod prepare;
+pub mod run;
+pub mod schedule;
+pub mod settings;
 pub mod split;
+pub mod write;

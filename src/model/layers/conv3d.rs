@@ -35,7 +35,7 @@ impl Conv3d {
     pub fn new(weight: Array, bias: Array, geometry: ConvGeometry) -> Result<Self> {
         let shape = five(&weight, "conv3d weight")?;
         if shape[2..] != geometry.kernel || bias.shape() != [shape[0]] {
-            return Err(Error::shape("conv3d weight and bias", geometry.kernel, &shape));
+            return Err(Error::shape("conv3d weight and bias", geometry.kernel, shape));
         }
         Ok(Self { weight, bias, geometry })
     }

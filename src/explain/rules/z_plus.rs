@@ -1,0 +1,36 @@
+//! z⁺: positive contributions only, for inputs of both signs.
+
+use super::super::terms::{Group, Part, Term};
+use super::Rule;
+use crate::card::{Better, Card};
+
+/// What this rule says of itself.
+pub static CARD: Card = Card {
+    id: "z_plus",
+    title: "z+ (α1 β0)",
+    question: "Hands relevance on in proportion to positive contributions.",
+    formula: "R_j = Σ_k (x_j w_jk)+ / (Z_k+ + ε) R_k, Z+ = Σ (x w)+ + b+",
+    reading: "Maps keep the sign of what they receive.",
+    misleads: "Chains of non-negative matrices converge to one direction: maps may hardly depend on upper layers.",
+    source: "Montavon et al. 2017, doi 10.1016/j.patcog.2016.11.008; conventions of Zennit",
+    unit: "1",
+    better: Better::Neither,
+};
+
+/// The rule.
+pub static RULE: Rule = Rule { card: &CARD, groups };
+
+/// Products of equal signs, with the positive bias.
+pub(super) fn positive(gain: f64) -> Group {
+    Group {
+        gain,
+        terms: vec![
+            Term { feed: Part::Positive, weight: Part::Positive, bias: Some(Part::Positive) },
+            Term { feed: Part::Negative, weight: Part::Negative, bias: None },
+        ],
+    }
+}
+
+fn groups() -> Vec<Group> {
+    vec![positive(1.0)]
+}

@@ -1,0 +1,96 @@
+//! Named arrays as safetensors bytes: f32, little-endian, with an optional text beside them.
+
+use std::collections::{BTreeMap, HashMap};
+use std::path::Path;
+
+use safetensors::tensor::{Dtype, SafeTensors, TensorView, serialize};
+
+use crate::compute::Array;
+use crate::{Error, Result};
+
+/// Key of the text in the header.
+const TEXT: &str = "heatproof";
+
+/// Named arrays and the text that came with them.
+#[derive(Debug, Default)]
+pub struct Stored {
+    /// The arrays by name.
+    pub arrays: BTreeMap<String, Array>,
+    /// The text, if any.
+    pub text: Option<String>,
+}
+
+/// Safetensors bytes of f32 arrays; the order given does not matter.
+///
+/// # Errors
+/// [`Error::Internal`] for an array that is not f32 on the host or a name used twice.
+pub fn to_bytes(arrays: &[(String, &Array)], text: Option<&str>) -> Result<Vec<u8>> {
+    let mut raw: BTreeMap<&str, (Vec<usize>, Vec<u8>)> = BTreeMap::new();
+    for (name, array) in arrays {
+        let bytes = array.host::<f32>()?.iter().flat_map(|v| v.to_le_bytes()).collect();
+        if raw.insert(name, (array.shape().to_vec(), bytes)).is_some() {
+            return Err(Error::internal(format!("two arrays are named {name}")));
+        }
+    }
+    let fault = |e: &dyn std::fmt::Display| Error::internal(format!("safetensors: {e}"));
+    let mut views = Vec::with_capacity(raw.len());
+    for (name, (shape, bytes)) in &raw {
+        let view = TensorView::new(Dtype::F32, shape.clone(), bytes).map_err(|e| fault(&e))?;
+        views.push((*name, view));
+    }
+    let info = text.map(|t| HashMap::from([(TEXT.to_owned(), t.to_owned())]));
+    serialize(views, info).map_err(|e| fault(&e))
+}
+
+/// Reads [`to_bytes`] back; `path` is for messages.
+///
+/// # Errors
+/// [`Error::Refused`] `E-MODEL-010` when the bytes are damaged or not f32.
+pub fn from_bytes(path: &Path, bytes: &[u8]) -> Result<Stored> {
+    let refuse = |field: &str, seen: String| {
+        let fix = "Write the file again; it is damaged or of another program";
+        Error::refused("E-MODEL-010", path, field, seen, "safetensors of F32", fix)
+    };
+    let file = SafeTensors::deserialize(bytes).map_err(|e| refuse("content", e.to_string()))?;
+    let (_, header) =
+        SafeTensors::read_metadata(bytes).map_err(|e| refuse("header", e.to_string()))?;
+    let text = header.metadata().as_ref().and_then(|m| m.get(TEXT)).cloned();
+    let mut arrays = BTreeMap::new();
+    for (name, view) in file.tensors() {
+        if view.dtype() != Dtype::F32 {
+            return Err(refuse(&name, format!("{:?}", view.dtype())));
+        }
+        let data: Vec<f32> = view
+            .data()
+            .chunks_exact(4)
+            .map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]]))
+            .collect();
+        arrays.insert(name, Array::from_vec(data, view.shape())?);
+    }
+    Ok(Stored { arrays, text })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn there_and_back_bit_for_bit_whatever_the_order() {
+        let a = Array::from_vec(vec![1.5f32, -0.0, f32::MIN_POSITIVE], &[3]).expect("a");
+        let b = Array::from_vec(vec![7.0f32; 4], &[2, 2]).expect("b");
+        let bytes = to_bytes(&[("a".into(), &a), ("b".into(), &b)], Some("x")).expect("bytes");
+        let other = to_bytes(&[("b".into(), &b), ("a".into(), &a)], Some("x")).expect("bytes");
+        assert_eq!(bytes, other);
+        let stored = from_bytes(Path::new("t"), &bytes).expect("stored");
+        assert_eq!(stored.text.as_deref(), Some("x"));
+        let bits = |v: &Array| -> Vec<u32> {
+            v.host::<f32>().expect("f32").iter().map(|x| x.to_bits()).collect()
+        };
+        assert_eq!(bits(&stored.arrays["a"]), bits(&a));
+        assert_eq!(stored.arrays["b"].shape(), [2, 2]);
+        for cut in [0, 5, 40, bytes.len() - 1] {
+            let error = from_bytes(Path::new("t"), &bytes[..cut]).expect_err("damaged");
+            assert_eq!(error.code(), "E-MODEL-010");
+        }
+    }
+}

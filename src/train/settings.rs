@@ -1,0 +1,92 @@
+//! Settings of a fit.
+
+use serde::{Deserialize, Serialize};
+
+use super::augment::Augmentation;
+use crate::{Error, Result};
+
+/// Settings of a fit.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Settings {
+    /// Most epochs.
+    pub epochs: usize,
+    /// Fewest epochs before stopping early.
+    pub min_epochs: usize,
+    /// Epochs without a better validation loss after which the fit stops.
+    pub patience: usize,
+    /// Images per step.
+    pub batch: usize,
+    /// Highest learning rate.
+    pub lr: f64,
+    /// Epochs of the warm-up; the best epoch is sought after it.
+    pub warmup_epochs: usize,
+    /// Last learning rate as a share of the highest.
+    pub lr_floor: f64,
+    /// Weight decay.
+    pub weight_decay: f64,
+    /// Label smoothing.
+    pub smoothing: f64,
+    /// Memory of the moving average of the weights, per step.
+    pub ema: f64,
+    /// Memory of the moving average of the validation loss, per epoch.
+    pub loss_memory: f64,
+    /// Variation of the training images.
+    pub augment: Augmentation,
+    /// Seed of the run.
+    pub seed: u64,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            epochs: 60,
+            min_epochs: 20,
+            patience: 15,
+            batch: 8,
+            lr: 1e-3,
+            warmup_epochs: 3,
+            lr_floor: 0.02,
+            weight_decay: 0.01,
+            smoothing: 0.05,
+            ema: 0.98,
+            loss_memory: 0.6,
+            augment: Augmentation::default(),
+            seed: 1,
+        }
+    }
+}
+
+impl Settings {
+    /// Refuses settings nothing can be fitted with.
+    ///
+    /// # Errors
+    /// [`Error::Usage`] `E-TRAIN-002` naming the setting.
+    pub fn check(&self) -> Result<()> {
+        let share = |v: f64| (0.0..1.0).contains(&v);
+        let positive = |v: f64| v.is_finite() && v >= 0.0;
+        let a = &self.augment;
+        let wrong = [
+            ("epochs", self.epochs == 0),
+            ("batch", self.batch < 2),
+            ("lr", !(positive(self.lr) && self.lr > 0.0)),
+            ("lr_floor", !(0.0..=1.0).contains(&self.lr_floor)),
+            ("weight_decay", !positive(self.weight_decay)),
+            ("smoothing", !share(self.smoothing)),
+            ("ema", !share(self.ema)),
+            ("loss_memory", !share(self.loss_memory)),
+            ("augment.flip", !(0.0..=1.0).contains(&a.flip)),
+            ("augment.scaling", !share(a.scaling)),
+            ("augment.gain", !share(a.gain)),
+            ("augment", ![a.rotation_deg, a.gamma, a.noise].into_iter().all(positive)),
+        ];
+        match wrong.iter().find(|(_, bad)| *bad) {
+            None => Ok(()),
+            Some((name, _)) => Err(Error::usage(
+                "E-TRAIN-002",
+                format!("the training setting {name} is out of range"),
+                "epochs ≥ 1, batch ≥ 2, lr > 0, shares from 0 to below 1, nothing negative",
+            )),
+        }
+    }
+}
