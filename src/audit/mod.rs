@@ -6,5 +6,7 @@ pub mod checks;
 pub mod compare;
 pub mod finding;
 pub mod judge;
+pub mod picture;
 pub mod policy;
 pub mod record;
+pub mod run;
