@@ -1,0 +1,100 @@
+//! How much of the score does the map not show?
+//!
+//! * **Question** How much relevance ends in biases, stabilisers and dead ends, and how
+//!   far do positive and negative relevance cancel?
+//! * **Formula** L = Σ over layers of |bias| + |stabiliser| + |degenerate|, S = ΣR and
+//!   A = Σ|R| at the input, f the score: leak share L / (L + |S|), amplification A / |f|,
+//!   cancellation 1 − |S| / A.
+//! * **Reading** Leak share 0: the map holds all of the score. Amplification 1 and
+//!   cancellation 0: no voxel speaks against another.
+//! * **When it misleads** It is a property of model and rule, not of correctness; leaving
+//!   biases out of the rule hides the leak and raises amplification instead. Near the
+//!   decision boundary |f| is small and amplification large by itself.
+//! * **Source** Srinivas & Fleuret 2019, <https://arxiv.org/abs/1905.00780>.
+
+use super::{Check, of_subject};
+use crate::Result;
+use crate::audit::case::Bench;
+use crate::audit::finding::Finding;
+use crate::card::{Better, Card};
+use crate::explain::ledger::LedgerLine;
+use crate::stats::{Stat, undefined};
+
+/// What it says of itself.
+pub static CARD: Card = Card {
+    id: "ledger_leakage",
+    title: "Leakage and cancellation",
+    question: "How much of the score does the map not show, and how far does it cancel itself?",
+    formula: "L = sum over layers of |bias| + |stabiliser| + |degenerate|; S = sum R, A = sum |R| at the input; leak_share = L / (L + |S|), amplification = A / |score|, cancellation = 1 - |S| / A",
+    reading: "Leak share 0 means that the map holds all of the score; amplification 1 and cancellation 0 mean that no voxel speaks against another.",
+    misleads: "A property of model and rule, not of correctness; rules without bias hide the leak and amplify instead, and near the decision boundary the small score inflates amplification.",
+    source: "Srinivas & Fleuret 2019, https://arxiv.org/abs/1905.00780",
+    unit: "1",
+    better: Better::Lower,
+};
+
+/// The check.
+#[derive(Debug)]
+pub struct LedgerLeakage;
+
+fn ratio(part: f64, whole: f64, what: &str) -> Stat {
+    if !(part.is_finite() && whole.is_finite()) {
+        return undefined("the ledger holds a number that is not finite");
+    }
+    if whole == 0.0 { undefined(format!("{what} is zero")) } else { Ok(part / whole) }
+}
+
+/// Leak share, amplification, cancellation.
+fn numbers(ledger: &[LedgerLine], relevance: &[f32], score: f64) -> [Stat; 3] {
+    let net: f64 = relevance.iter().map(|r| f64::from(*r)).sum::<f64>().abs();
+    let mass: f64 = relevance.iter().map(|r| f64::from(r.abs())).sum();
+    let lost: f64 =
+        ledger.iter().map(|l| l.bias.abs() + l.stabiliser.abs() + l.degenerate.abs()).sum();
+    [
+        ratio(lost, lost + net, "all relevance together"),
+        ratio(mass, score.abs(), "the score"),
+        ratio(net, mass, "the map").map(|r| 1.0 - r),
+    ]
+}
+
+impl Check for LedgerLeakage {
+    fn card(&self) -> &'static Card {
+        &CARD
+    }
+
+    fn measure(&self, bench: &Bench<'_>) -> Result<Vec<Finding>> {
+        let mut out = Vec::new();
+        for (case, e) in bench.cases.iter().zip(&bench.explanations) {
+            let names = ["leak_share", "amplification", "cancellation"];
+            for (name, stat) in names.iter().zip(numbers(&e.ledger, &e.relevance, e.score)) {
+                out.push(of_subject(&CARD, &case.id, name, stat));
+            }
+        }
+        Ok(out)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hand_worked_numbers() {
+        let line = LedgerLine {
+            layer: "l".into(),
+            kind: "dense".into(),
+            rule: "epsilon".into(),
+            received: 2.0,
+            handed_on: 1.0,
+            bias: 1.5,
+            stabiliser: -0.5,
+            degenerate: 0.0,
+            mass: 2.0,
+            mass_handed_on: 3.0,
+        };
+        let [leak, amplification, cancellation] = numbers(&[line], &[2.0, -1.0], 2.0);
+        assert_eq!((leak, amplification), (Ok(2.0 / 3.0), Ok(1.5)));
+        assert!((cancellation.expect("defined") - 2.0 / 3.0).abs() < 1e-15);
+        assert!(numbers(&[], &[0.0], 0.0).iter().all(Result::is_err));
+    }
+}

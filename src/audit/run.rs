@@ -1,0 +1,134 @@
+//! The whole audit: measure, judge, record.
+
+use super::case::{Bench, Explained};
+use super::checks::{CHECKS, Check};
+use super::finding::{COHORT, Finding, Outcome};
+use super::judge::judge;
+use super::picture::{colour_range, picture};
+use super::policy::Policy;
+use super::record::{
+    DataCard, ExplanationCard, ModelCard, Performance, Record, SCHEMA_VERSION, SubjectRecord,
+};
+use crate::card::Card;
+use crate::progress::{Progress, check_stop};
+use crate::provenance::{Provenance, Volatile};
+use crate::stats::logistic::sigmoid;
+use crate::{Error, Result};
+
+/// What the record says besides the measurements.
+#[derive(Debug, Clone)]
+pub struct Frame {
+    /// Title of the page.
+    pub title: String,
+    /// What made it.
+    pub provenance: Provenance,
+    /// The data.
+    pub data: DataCard,
+    /// The model.
+    pub model: ModelCard,
+    /// Its performance.
+    pub performance: Option<Performance>,
+    /// How it is explained.
+    pub explanation: ExplanationCard,
+    /// `YYYY-MM-DD`, for waivers.
+    pub today: Option<String>,
+    /// What may differ between identical runs.
+    pub volatile: Volatile,
+}
+
+/// Carries the checks out in the order given, judges them and fills the record. A check
+/// that cannot be carried out leaves unmeasurable findings.
+///
+/// # Errors
+/// Those of [`judge`] and of the pictures; [`Error::Interrupted`].
+pub fn run(
+    bench: &Bench<'_>,
+    checks: &[&dyn Check],
+    policy: &Policy,
+    frame: Frame,
+    progress: &dyn Progress,
+) -> Result<Record> {
+    progress.begin("audit", checks.len() as u64);
+    let mut findings = Vec::new();
+    for check in checks {
+        check_stop()?;
+        match check.measure(bench) {
+            Ok(found) => findings.extend(found),
+            Err(stop @ Error::Interrupted { .. }) => return Err(stop),
+            Err(error) => findings.extend(unmeasurable(check.card(), policy, &error)),
+        }
+        progress.advance(1, check.card().title);
+    }
+    progress.end();
+    let cards: Vec<&'static Card> = CHECKS.iter().chain(checks).map(|c| c.card()).collect();
+    let (judgements, verdict, summary) = judge(policy, &findings, &cards, frame.today.as_deref())?;
+    let maps = bench.explanations.iter().map(|e| e.relevance.as_slice());
+    let range = colour_range(bench.cases.iter().zip(maps))?;
+    let numbers = 0..bench.cases.len();
+    let subjects = numbers.map(|n| subject(bench, n, range)).collect::<Result<_>>()?;
+    Ok(Record {
+        kind: "heatproof audit record".to_owned(),
+        schema_version: SCHEMA_VERSION.to_owned(),
+        title: frame.title,
+        provenance: frame.provenance,
+        data: frame.data,
+        model: frame.model,
+        performance: frame.performance,
+        explanation: frame.explanation,
+        findings,
+        policy: policy.clone(),
+        judgements,
+        verdict,
+        summary,
+        subjects,
+        group_pictures: Vec::new(),
+        volatile: frame.volatile,
+    })
+}
+
+/// One finding for each quantity the policy limits, or one for the check as a whole.
+fn unmeasurable(card: &Card, policy: &Policy, error: &Error) -> Vec<Finding> {
+    let own = policy.limits.iter().filter(|l| l.check == card.id);
+    let mut names: Vec<&str> = own.map(|l| l.quantity.as_str()).collect();
+    if names.is_empty() {
+        names.push("all");
+    }
+    let why = error.to_string();
+    let made = |q: &&str| {
+        Finding::new(card.id, COHORT, q, card.unit, Outcome::Unmeasurable { why: why.clone() })
+    };
+    names.iter().map(made).collect()
+}
+
+/// Predicted class and probability of class 1.
+fn predicted(e: &Explained) -> (usize, f64) {
+    match e.logits.as_slice() {
+        [one] => (usize::from(*one > 0.0), sigmoid(*one)),
+        all => {
+            let best = (0..all.len()).fold(0, |b, c| if all[c] > all[b] { c } else { b });
+            let top = all.get(best).copied().unwrap_or(0.0);
+            let sum: f64 = all.iter().map(|l| (l - top).exp()).sum();
+            (best, all.get(1).map_or(0.0, |l| (l - top).exp() / sum))
+        }
+    }
+}
+
+fn subject(bench: &Bench<'_>, n: usize, range: f64) -> Result<SubjectRecord> {
+    let (case, e) = (&bench.cases[n], &bench.explanations[n]);
+    let name = |class: usize| {
+        bench.classes.get(class).cloned().unwrap_or_else(|| format!("class {class}"))
+    };
+    let (best, probability) = predicted(e);
+    Ok(SubjectRecord {
+        id: case.id.clone(),
+        truth: name(case.class),
+        predicted: name(best),
+        score: e.score,
+        probability,
+        held_out: case.held_out,
+        ledger: e.ledger.clone(),
+        picture: picture(case, Some(&e.relevance), range, &format!("Relevance of {}", case.id))?,
+        image_sha256: case.image_sha256.clone(),
+        map: None,
+    })
+}
