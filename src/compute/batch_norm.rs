@@ -1,1 +1,101 @@
-//! (to be written)
+//! Batch normalisation `y = γ (x − μ) / √(σ² + ε) + β` per channel, `[n, c, k, j, i]`.
+
+use rayon::prelude::*;
+
+use super::array::{Array, Real};
+use super::workspace::Workspace;
+use crate::{Result, by_type};
+
+/// Mean and biased variance per channel over samples and voxels: two passes in f64.
+///
+/// # Errors
+/// [`crate::Error::Internal`] when the array is not on the host.
+pub fn statistics(x: &Array) -> Result<(Vec<f64>, Vec<f64>)> {
+    let (samples, channels) = (x.shape()[0], x.shape()[1]);
+    let voxels: usize = x.shape()[2..].iter().product();
+    let count = (samples * voxels) as f64;
+    by_type!(x, T => {
+        let data = x.host::<T>()?;
+        Ok((0..channels)
+            .into_par_iter()
+            .map(|c| {
+                let all = || {
+                    (0..samples).flat_map(|n| &data[(n * channels + c) * voxels..][..voxels])
+                };
+                let mean = all().map(|v| v.wide()).sum::<f64>() / count;
+                let square = |v: &T| (v.wide() - mean) * (v.wide() - mean);
+                (mean, all().map(square).sum::<f64>() / count)
+            })
+            .unzip())
+    })
+}
+
+/// `y = x · scale[c] + shift[c]`.
+///
+/// # Errors
+/// [`crate::Error::Internal`] when the array is not on the host.
+pub fn affine(x: &Array, scale: &[f64], shift: &[f64], ws: &mut Workspace) -> Result<Array> {
+    let channels = x.shape()[1];
+    let voxels: usize = x.shape()[2..].iter().product();
+    let mut y = ws.take(x.dtype(), x.shape())?;
+    by_type!(x, T => {
+        let data = x.host::<T>()?.par_chunks(voxels);
+        y.host_mut::<T>()?.par_chunks_mut(voxels).zip(data).enumerate().for_each(|(at, (y, x))| {
+            let (a, b) = (T::of(scale[at % channels]), T::of(shift[at % channels]));
+            y.iter_mut().zip(x).for_each(|(y, &x)| *y = x * a + b);
+        });
+    });
+    Ok(y)
+}
+
+/// Gradients of the training form: `(dx, dγ, dβ)`, with `x̂ = (x − μ) / √(σ² + ε)` of this batch:
+/// `dx = γ/√(σ²+ε) · (dy − mean(dy) − x̂ · mean(dy · x̂))`.
+///
+/// # Errors
+/// [`crate::Error::Internal`] when an array is not on the host.
+pub fn backward(
+    x: &Array,
+    dy: &Array,
+    gamma: &[f64],
+    (mean, variance): (&[f64], &[f64]),
+    epsilon: f64,
+    ws: &mut Workspace,
+) -> Result<(Array, Vec<f64>, Vec<f64>)> {
+    let (samples, channels) = (x.shape()[0], x.shape()[1]);
+    let voxels: usize = x.shape()[2..].iter().product();
+    let count = (samples * voxels) as f64;
+    let mut dx = ws.take(x.dtype(), x.shape())?;
+    by_type!(x, T => {
+        let (xd, gd) = (x.host::<T>()?, dy.host::<T>()?);
+        let (dgamma, dbeta): (Vec<f64>, Vec<f64>) = (0..channels)
+            .into_par_iter()
+            .map(|c| {
+                let inverse = 1.0 / (variance[c] + epsilon).sqrt();
+                let (mut hat, mut plain) = (0.0, 0.0);
+                for n in 0..samples {
+                    let from = (n * channels + c) * voxels;
+                    let pairs = xd[from..from + voxels].iter().zip(&gd[from..from + voxels]);
+                    for (x, g) in pairs {
+                        hat += g.wide() * (x.wide() - mean[c]) * inverse;
+                        plain += g.wide();
+                    }
+                }
+                (hat, plain)
+            })
+            .unzip();
+        dx.host_mut::<T>()?.par_chunks_mut(voxels).enumerate().for_each(|(at, dx)| {
+            let c = at % channels;
+            let inverse = 1.0 / (variance[c] + epsilon).sqrt();
+            // dx = a·dy + b·x + d, the three constants of this channel
+            let a = gamma[c] * inverse;
+            let b = -a * inverse * dgamma[c] / count;
+            let d = -a * dbeta[c] / count - b * mean[c];
+            let (a, b, d) = (T::of(a), T::of(b), T::of(d));
+            let range = at * voxels..(at + 1) * voxels;
+            for ((dx, &x), &g) in dx.iter_mut().zip(&xd[range.clone()]).zip(&gd[range]) {
+                *dx = a * g + b * x + d;
+            }
+        });
+        Ok((dx, dgamma, dbeta))
+    })
+}

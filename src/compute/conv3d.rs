@@ -13,8 +13,8 @@ use crate::{Error, Result, by_type};
 
 fn checked(x: [usize; 5], w: [usize; 5], g: &ConvGeometry) -> Result<[usize; 3]> {
     let fits = g.groups > 0
-        && x[1] % g.groups == 0
-        && w[0] % g.groups == 0
+        && x[1].is_multiple_of(g.groups)
+        && w[0].is_multiple_of(g.groups)
         && w[1] == x[1] / g.groups
         && w[2..] == g.kernel;
     if !fits {

@@ -1,1 +1,81 @@
-//! (to be written)
+//! Dense products `y[n, o] = b[o] + Σ_i w[o, i] · x[n, i]` and their gradients.
+//!
+//! Dense layers are small and close the ledger's chain, so every sum is taken in f64 in
+//! order: the result is the same for any number of threads and any batch.
+
+use rayon::prelude::*;
+
+use super::array::{Array, Real};
+use super::workspace::Workspace;
+use crate::{Error, Result, by_type};
+
+fn two(array: &Array, what: &str) -> Result<[usize; 2]> {
+    array.shape().try_into().map_err(|_| Error::shape(what, "[rows, columns]", array.shape()))
+}
+
+/// Forward: `x [n, i]`, `w [o, i]`, `b [o]` to `[n, o]`.
+///
+/// # Errors
+/// [`Error::Shape`] when shapes do not agree.
+pub fn forward(x: &Array, w: &Array, b: Option<&Array>, ws: &mut Workspace) -> Result<Array> {
+    let ([n, i], [o, wi]) = (two(x, "dense input")?, two(w, "dense weight")?);
+    if i != wi {
+        return Err(Error::shape("dense input", [n, wi], x.shape()));
+    }
+    let mut y = ws.take(x.dtype(), &[n, o])?;
+    by_type!(x, T => {
+        let (xd, wd) = (x.host::<T>()?, w.host::<T>()?);
+        let bias = b.map(|b| b.host::<T>()).transpose()?;
+        y.host_mut::<T>()?.par_iter_mut().enumerate().for_each(|(at, y)| {
+            let (row, out) = (at / o, at % o);
+            let (x, w) = (&xd[row * i..(row + 1) * i], &wd[out * i..(out + 1) * i]);
+            let dot: f64 = x.iter().zip(w).map(|(x, w)| x.wide() * w.wide()).sum();
+            *y = T::of(dot + bias.map_or(0.0, |b| b[out].wide()));
+        });
+    });
+    Ok(y)
+}
+
+/// Gradient with respect to the input: `dy [n, o] · w [o, i]`.
+///
+/// # Errors
+/// [`Error::Shape`] when shapes do not agree.
+pub fn grad_input(dy: &Array, w: &Array, ws: &mut Workspace) -> Result<Array> {
+    let ([n, o], [wo, i]) = (two(dy, "dense gradient")?, two(w, "dense weight")?);
+    if o != wo {
+        return Err(Error::shape("dense gradient", [n, wo], dy.shape()));
+    }
+    let mut dx = ws.take(dy.dtype(), &[n, i])?;
+    by_type!(dy, T => {
+        let (dyd, wd) = (dy.host::<T>()?, w.host::<T>()?);
+        dx.host_mut::<T>()?.par_iter_mut().enumerate().for_each(|(at, dx)| {
+            let (row, column) = (at / i, at % i);
+            let dot: f64 =
+                (0..o).map(|out| dyd[row * o + out].wide() * wd[out * i + column].wide()).sum();
+            *dx = T::of(dot);
+        });
+    });
+    Ok(dx)
+}
+
+/// Gradient with respect to the weight: `dyᵀ · x`, `[o, i]`.
+///
+/// # Errors
+/// [`Error::Shape`] when shapes do not agree.
+pub fn grad_weight(x: &Array, dy: &Array, ws: &mut Workspace) -> Result<Array> {
+    let ([n, i], [m, o]) = (two(x, "dense input")?, two(dy, "dense gradient")?);
+    if n != m {
+        return Err(Error::shape("dense gradient", [n, o], dy.shape()));
+    }
+    let mut dw = ws.take(x.dtype(), &[o, i])?;
+    by_type!(x, T => {
+        let (xd, dyd) = (x.host::<T>()?, dy.host::<T>()?);
+        dw.host_mut::<T>()?.par_iter_mut().enumerate().for_each(|(at, dw)| {
+            let (out, column) = (at / i, at % i);
+            let dot: f64 =
+                (0..n).map(|row| dyd[row * o + out].wide() * xd[row * i + column].wide()).sum();
+            *dw = T::of(dot);
+        });
+    });
+    Ok(dw)
+}

@@ -1,1 +1,123 @@
-//! (to be written)
+//! Elementwise steps on all cores. Cut by fixed length, so results do not depend on threads.
+
+use rayon::prelude::*;
+
+use super::array::{Array, Real};
+use super::workspace::Workspace;
+use crate::{Error, Result, by_type};
+
+/// Elements per task.
+const PIECE: usize = 1 << 14;
+
+fn same(a: &Array, b: &Array, what: &str) -> Result<()> {
+    if a.shape() == b.shape() && a.dtype() == b.dtype() {
+        Ok(())
+    } else {
+        Err(Error::shape(what, a.shape(), b.shape()))
+    }
+}
+
+/// `max(x, 0)`; −0 and NaN become 0.
+///
+/// # Errors
+/// [`Error::Internal`] when the array is not on the host.
+pub fn relu(x: &Array, ws: &mut Workspace) -> Result<Array> {
+    let mut y = ws.take(x.dtype(), x.shape())?;
+    by_type!(x, T => {
+        let source = x.host::<T>()?.par_chunks(PIECE);
+        y.host_mut::<T>()?.par_chunks_mut(PIECE).zip(source).for_each(|(y, x)| {
+            y.iter_mut().zip(x).for_each(|(y, &x)| *y = if x > T::ZERO { x } else { T::ZERO });
+        });
+    });
+    Ok(y)
+}
+
+/// `dy` where the output of the ReLU is positive, else 0 (the derivative at 0 is 0).
+///
+/// # Errors
+/// [`Error::Shape`] when shapes differ.
+pub fn relu_backward(output: &Array, dy: &Array, ws: &mut Workspace) -> Result<Array> {
+    combine(output, dy, ws, "relu gradient", true)
+}
+
+/// `a · b`, element by element.
+///
+/// # Errors
+/// [`Error::Shape`] when shapes differ.
+pub fn times(a: &Array, b: &Array, ws: &mut Workspace) -> Result<Array> {
+    combine(a, b, ws, "product", false)
+}
+
+fn combine(a: &Array, b: &Array, ws: &mut Workspace, what: &str, gate: bool) -> Result<Array> {
+    same(a, b, what)?;
+    let mut out = ws.take(a.dtype(), a.shape())?;
+    by_type!(a, T => {
+        let sources = a.host::<T>()?.par_chunks(PIECE).zip(b.host::<T>()?.par_chunks(PIECE));
+        out.host_mut::<T>()?.par_chunks_mut(PIECE).zip(sources).for_each(|(out, (a, b))| {
+            for ((out, &a), &b) in out.iter_mut().zip(a).zip(b) {
+                *out = if !gate { a * b } else if a > T::ZERO { b } else { T::ZERO };
+            }
+        });
+    });
+    Ok(out)
+}
+
+/// `a += b`.
+///
+/// # Errors
+/// [`Error::Shape`] when shapes differ.
+pub fn add_to(a: &mut Array, b: &Array) -> Result<()> {
+    same(a, b, "sum")?;
+    by_type!(b, T => {
+        let source = b.host::<T>()?.par_chunks(PIECE);
+        a.host_mut::<T>()?.par_chunks_mut(PIECE).zip(source).for_each(|(a, b)| {
+            a.iter_mut().zip(b).for_each(|(a, &b)| *a += b);
+        });
+    });
+    Ok(())
+}
+
+/// Sums over samples and voxels: `[n, c, …] → [c]`, in f64, in order.
+///
+/// # Errors
+/// [`Error::Internal`] when the array is not on the host.
+pub fn channel_sums(x: &Array) -> Result<Array> {
+    let channels = x.shape()[1];
+    let voxels: usize = x.shape()[2..].iter().product();
+    by_type!(x, T => {
+        let data = x.host::<T>()?;
+        let sums: Vec<T> = (0..channels)
+            .into_par_iter()
+            .map(|c| {
+                let sample = |n: usize| &data[(n * channels + c) * voxels..][..voxels];
+                T::of((0..x.shape()[0]).flat_map(sample).map(|v| v.wide()).sum::<f64>())
+            })
+            .collect();
+        Array::from_vec(sums, &[channels])
+    })
+}
+
+/// Keeps positive (`true`) or negative numbers, zero elsewhere.
+///
+/// # Errors
+/// [`Error::Internal`] when the array is not on the host.
+pub fn part(x: &Array, positive: bool, ws: &mut Workspace) -> Result<Array> {
+    let mut y = ws.take(x.dtype(), x.shape())?;
+    by_type!(x, T => {
+        let source = x.host::<T>()?.par_chunks(PIECE);
+        y.host_mut::<T>()?.par_chunks_mut(PIECE).zip(source).for_each(|(y, x)| {
+            for (y, &x) in y.iter_mut().zip(x) {
+                *y = if (x > T::ZERO) == positive { x } else { T::ZERO };
+            }
+        });
+    });
+    Ok(y)
+}
+
+/// Whether any number is below zero.
+///
+/// # Errors
+/// [`Error::Internal`] when the array is not on the host.
+pub fn any_negative(x: &Array) -> Result<bool> {
+    by_type!(x, T => Ok(x.host::<T>()?.iter().any(|&v| v < T::ZERO)))
+}

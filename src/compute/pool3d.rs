@@ -1,1 +1,182 @@
-//! (to be written)
+//! Max and average pooling with their backward passes. Shapes `[n, c, k, j, i]`.
+//!
+//! The maximum of a window is its first in memory order; its place is stored, and gradient
+//! and relevance go there alone (candle's own pooling divides them, `docs/adr/0002`).
+
+use rayon::prelude::*;
+
+use super::array::{Array, Real, five};
+use super::geometry::PoolGeometry;
+use super::workspace::Workspace;
+use crate::{Result, by_type};
+
+/// Output of a max pool and the place of every maximum in its channel.
+#[derive(Debug)]
+pub struct Maxima {
+    /// `[n, c, k', j', i']`.
+    pub output: Array,
+    /// Index in the input channel, per output element.
+    pub places: Vec<u32>,
+}
+
+struct Sizes {
+    shape: [usize; 5],
+    output: [usize; 3],
+    input_len: usize,
+    output_len: usize,
+}
+
+fn sizes(shape: [usize; 5], g: &PoolGeometry) -> Result<Sizes> {
+    let output = g.output([shape[2], shape[3], shape[4]])?;
+    Ok(Sizes {
+        shape,
+        output,
+        input_len: shape[2..].iter().product(),
+        output_len: output.iter().product(),
+    })
+}
+
+impl Sizes {
+    fn out_shape(&self) -> [usize; 5] {
+        [self.shape[0], self.shape[1], self.output[0], self.output[1], self.output[2]]
+    }
+
+    /// Calls `visit(output index, ranges along k, j, i)` for every window of a channel.
+    fn each(&self, g: &PoolGeometry, mut visit: impl FnMut(usize, [(usize, usize); 3])) {
+        let o = self.output;
+        for k in 0..o[0] {
+            let rk = g.range(0, k, self.shape[2]);
+            for j in 0..o[1] {
+                let rj = g.range(1, j, self.shape[3]);
+                for i in 0..o[2] {
+                    let ri = g.range(2, i, self.shape[4]);
+                    visit((k * o[1] + j) * o[2] + i, [rk, rj, ri]);
+                }
+            }
+        }
+    }
+
+    /// Calls `visit(index)` for every input voxel of a window, in memory order.
+    fn voxels(&self, r: [(usize, usize); 3], mut visit: impl FnMut(usize)) {
+        for k in r[0].0..r[0].1 {
+            for j in r[1].0..r[1].1 {
+                let row = (k * self.shape[3] + j) * self.shape[4];
+                (row + r[2].0..row + r[2].1).for_each(&mut visit);
+            }
+        }
+    }
+
+    /// What an average divides by.
+    fn divisor(&self, g: &PoolGeometry, r: [(usize, usize); 3]) -> f64 {
+        if g.count_padding {
+            g.kernel.iter().product::<usize>() as f64
+        } else {
+            r.iter().map(|(from, to)| (to - from) as f64).product()
+        }
+    }
+}
+
+/// Max pool. A NaN is never a maximum.
+///
+/// # Errors
+/// [`crate::Error::Shape`] when the window does not fit.
+pub fn max_forward(x: &Array, g: &PoolGeometry, ws: &mut Workspace) -> Result<Maxima> {
+    let s = sizes(five(x, "max pool")?, g)?;
+    let mut output = ws.take(x.dtype(), &s.out_shape())?;
+    let mut places = vec![0u32; output.len()];
+    by_type!(x, T => {
+        let data = x.host::<T>()?;
+        let out = output.host_mut::<T>()?.par_chunks_mut(s.output_len);
+        out.zip(places.par_chunks_mut(s.output_len)).enumerate().for_each(|(c, (out, places))| {
+            let channel = &data[c * s.input_len..(c + 1) * s.input_len];
+            s.each(g, |o, ranges| {
+                let (mut best, mut place) = (T::LOWEST, None);
+                s.voxels(ranges, |v| {
+                    if place.is_none() || channel[v] > best {
+                        (best, place) = (channel[v], Some(v));
+                    }
+                });
+                out[o] = best;
+                places[o] = place.unwrap_or(0) as u32;
+            });
+        });
+    });
+    Ok(Maxima { output, places })
+}
+
+/// Sends every output's gradient (or relevance) to its maximum; `input` is `[k, j, i]`.
+///
+/// # Errors
+/// [`crate::Error::Shape`] for an array that is not five-dimensional.
+pub fn max_backward(
+    dy: &Array,
+    places: &[u32],
+    input: [usize; 3],
+    ws: &mut Workspace,
+) -> Result<Array> {
+    let s = five(dy, "max pool gradient")?;
+    let (olen, ilen) = (s[2] * s[3] * s[4], input.iter().product::<usize>());
+    let mut dx = ws.take(dy.dtype(), &[s[0], s[1], input[0], input[1], input[2]])?;
+    by_type!(dy, T => {
+        let grad = dy.host::<T>()?;
+        dx.host_mut::<T>()?.par_chunks_mut(ilen).enumerate().for_each(|(c, channel)| {
+            channel.fill(T::ZERO);
+            let range = c * olen..(c + 1) * olen;
+            for (&g, &place) in grad[range.clone()].iter().zip(&places[range]) {
+                channel[place as usize] += g;
+            }
+        });
+    });
+    Ok(dx)
+}
+
+/// Average pool.
+///
+/// # Errors
+/// [`crate::Error::Shape`] when the window does not fit.
+pub fn average_forward(x: &Array, g: &PoolGeometry, ws: &mut Workspace) -> Result<Array> {
+    let s = sizes(five(x, "average pool")?, g)?;
+    let mut output = ws.take(x.dtype(), &s.out_shape())?;
+    by_type!(x, T => {
+        let data = x.host::<T>()?;
+        output.host_mut::<T>()?.par_chunks_mut(s.output_len).enumerate().for_each(|(c, out)| {
+            let channel = &data[c * s.input_len..(c + 1) * s.input_len];
+            s.each(g, |o, ranges| {
+                // f64: a global pool adds many thousand voxels
+                let mut sum = 0.0;
+                s.voxels(ranges, |v| sum += channel[v].wide());
+                out[o] = T::of(sum / s.divisor(g, ranges));
+            });
+        });
+    });
+    Ok(output)
+}
+
+/// Spreads every output's gradient evenly over its window; `input` is `[k, j, i]`.
+///
+/// # Errors
+/// [`crate::Error::Shape`] when shapes do not agree.
+pub fn average_backward(
+    dy: &Array,
+    g: &PoolGeometry,
+    input: [usize; 3],
+    ws: &mut Workspace,
+) -> Result<Array> {
+    let d = five(dy, "average pool gradient")?;
+    let s = sizes([d[0], d[1], input[0], input[1], input[2]], g)?;
+    if s.output != d[2..] {
+        return Err(crate::Error::shape("average pool gradient", s.output, d));
+    }
+    let mut dx = ws.take(dy.dtype(), &s.shape)?;
+    by_type!(dy, T => {
+        let grad = dy.host::<T>()?;
+        dx.host_mut::<T>()?.par_chunks_mut(s.input_len).enumerate().for_each(|(c, channel)| {
+            channel.fill(T::ZERO);
+            s.each(g, |o, ranges| {
+                let part = T::of(grad[c * s.output_len + o].wide() / s.divisor(g, ranges));
+                s.voxels(ranges, |v| channel[v] += part);
+            });
+        });
+    });
+    Ok(dx)
+}

@@ -98,7 +98,7 @@ pub fn read(out: &Path) -> Result<Record> {
 /// Draws figures and page of a folder again from its `report.json`.
 ///
 /// # Errors
-/// As [`read`] and [`write`].
+/// As [`read`] and [`write()`].
 pub fn redraw(out: &Path, cards: &[&'static Card]) -> Result<()> {
     write(&read(out)?, cards, out)
 }

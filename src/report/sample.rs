@@ -198,7 +198,16 @@ fn performance() -> Performance {
 
 fn limit(check: &str, quantity: &str, fail: f64, warn: Option<f64>, better: Better) -> Limit {
     let reason = "Unrelated maps of two subjects reach 0.3; half of a perfect score is the least a reviewer would accept.".to_owned();
-    Limit { check: check.to_owned(), quantity: quantity.to_owned(), fail, warn, better, reason }
+    Limit {
+        check: check.to_owned(),
+        quantity: quantity.to_owned(),
+        fail: Some(fail),
+        inconclusive: None,
+        warn,
+        better,
+        reason,
+        gate: false,
+    }
 }
 
 fn judge(f: &Finding) -> Judgement {

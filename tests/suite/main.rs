@@ -6,5 +6,6 @@ mod cohorts;
 mod golden_stats;
 mod hostile;
 mod images;
+mod kernels;
 mod support;
 mod writing;
