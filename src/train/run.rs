@@ -67,7 +67,7 @@ struct Parts {
 /// held-out part chooses nothing.
 ///
 /// # Errors
-/// Those of preparing, splitting, fitting and writing; [`Error::Interrupted`].
+/// Those of preparing, splitting, fitting and writing; [`crate::Error::Interrupted`].
 pub fn cross_validate(
     cohort: &Cohort,
     target: &Target,
