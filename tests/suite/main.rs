@@ -7,5 +7,6 @@ mod golden_stats;
 mod hostile;
 mod images;
 mod kernels;
+mod relevance;
 mod support;
 mod writing;
