@@ -8,6 +8,7 @@ pub mod list;
 pub mod phantom;
 pub mod report;
 pub mod term;
+pub mod train;
 
 use std::num::NonZeroUsize;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -41,6 +42,7 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     Phantom(phantom::Args),
+    Train(train::Args),
     Inspect(inspect::Args),
     List(list::Args),
     Report(report::Args),
@@ -88,6 +90,7 @@ fn run(cli: &Cli) -> Result<ExitCode> {
     let terminal = Terminal::new(cli.quiet);
     match &cli.command {
         Command::Phantom(args) => phantom::run(args, &terminal),
+        Command::Train(args) => train::run(args, &terminal),
         Command::Inspect(args) => inspect::run(args),
         Command::List(args) => list::run(args),
         Command::Report(args) => report::run(args),

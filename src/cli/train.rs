@@ -1,0 +1,106 @@
+//! `heatproof train`: a network per fold, judged on the subjects it never saw.
+
+use std::path::PathBuf;
+
+use super::exit::ExitCode;
+use super::term::{self, Terminal};
+use crate::Result;
+use crate::cohort::{Cohort, Target};
+use crate::image::normalise;
+use crate::train::prepare::InputChoice;
+use crate::train::run::{RunSettings, TrainSummary, cross_validate};
+use crate::train::settings::Settings;
+
+/// Train a classifier and test it on held-out subjects
+///
+/// DATA is a BIDS folder, or a CSV/TSV table with the columns participant_id (or id), image
+/// and optionally labels, mask; other columns are covariates. An interrupted run goes on
+/// where it stopped when the same command is given again.
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Example:\n  heatproof train cohort model --target group=preterm --folds 5\n  \
+    heatproof train scans.csv model --target 'age_years>=45' --spacing 4"
+)]
+pub struct Args {
+    /// BIDS folder or table
+    data: PathBuf,
+    /// Folder to write
+    out: PathBuf,
+    /// What to tell apart: column=value or column>=number (also !=, >, <, <=)
+    #[arg(long, value_name = "CONDITION")]
+    target: String,
+    /// Folds by subject; 1 holds out a quarter once
+    #[arg(long, default_value_t = 5, value_name = "K")]
+    folds: usize,
+    /// Voxel size of the network's input in mm
+    #[arg(long, default_value_t = 3.0, value_name = "MM")]
+    spacing: f64,
+    /// Architecture: compact or boehle2019
+    #[arg(long, default_value = "compact", value_name = "NAME")]
+    architecture: String,
+    /// Most epochs
+    #[arg(long, value_name = "N")]
+    epochs: Option<usize>,
+    /// Highest learning rate
+    #[arg(long, value_name = "RATE")]
+    lr: Option<f64>,
+    /// Images per step
+    #[arg(long, value_name = "N")]
+    batch: Option<usize>,
+    /// Seed of everything random
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+}
+
+/// Trains and prints the table of metrics.
+///
+/// # Errors
+/// Those of the readers and of [`cross_validate`].
+pub fn run(args: &Args, terminal: &Terminal) -> Result<ExitCode> {
+    let cohort = Cohort::read(&args.data)?;
+    let target = Target::parse(&args.target)?;
+    let mut fit = Settings { seed: args.seed, ..Settings::default() };
+    fit.epochs = args.epochs.unwrap_or(fit.epochs);
+    fit.lr = args.lr.unwrap_or(fit.lr);
+    fit.batch = args.batch.unwrap_or(fit.batch);
+    let settings = RunSettings {
+        architecture: args.architecture.clone(),
+        input: InputChoice {
+            spacing_mm: args.spacing,
+            margin_mm: args.spacing,
+            shape: None,
+            normalise: normalise::Options::default(),
+        },
+        folds: args.folds,
+        hold_out: 0.25,
+        validation: 0.2,
+        draws: crate::train::metrics::DEFAULT_DRAWS,
+        fit,
+    };
+    let summary = cross_validate(&cohort, &target, &settings, &args.out, terminal)?;
+    term::out(&describe(&summary))?;
+    Ok(ExitCode::Success)
+}
+
+fn describe(summary: &TrainSummary) -> String {
+    let [i, j, k] = summary.input.shape;
+    let [zero, one] = &summary.classes;
+    let mut text = format!(
+        "'{one}' against '{zero}', input {i}×{j}×{k} voxels of {} mm\n",
+        summary.input.spacing_mm
+    );
+    for line in &summary.metrics {
+        let place = line.fold.map_or("pooled".to_owned(), |f| format!("fold {f}"));
+        let value = match (line.value, line.low, line.high) {
+            (Some(v), Some(low), Some(high)) => format!("{v:.3} [{low:.3}, {high:.3}]"),
+            (Some(v), ..) => format!("{v:.3}"),
+            _ => format!("undefined: {}", line.reason.as_deref().unwrap_or("no reason kept")),
+        };
+        let (model, metric) = (&line.model, &line.metric);
+        text.push_str(&format!("{model:<15} {place:<8} {metric:<18} {value}\n"));
+    }
+    for note in summary.notes.iter().take(10) {
+        text.push_str(&format!("note: {note}\n"));
+    }
+    text
+}
