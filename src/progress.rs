@@ -3,6 +3,8 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use rayon::prelude::*;
+
 use crate::{Error, Result};
 
 /// Somebody who listens to long work.
@@ -26,6 +28,30 @@ impl Progress for Silent {
     fn advance(&self, _: u64, _: &str) {}
     fn end(&self) {}
     fn say(&self, _: &str) {}
+}
+
+/// Does `work` for every item in parallel and reports each by its name. Results come in
+/// order; of several errors the first in order counts, so that nothing depends on threads.
+///
+/// # Errors
+/// Those of the work; [`Error::Interrupted`].
+pub fn in_parallel<I: Sync, T: Send>(
+    items: &[I],
+    stage: &str,
+    progress: &dyn Progress,
+    name: impl Fn(&I) -> String + Sync,
+    work: impl Fn(&I) -> Result<T> + Sync,
+) -> Result<Vec<T>> {
+    progress.begin(stage, items.len() as u64);
+    let one = |item: &I| {
+        check_stop()?;
+        let done = work(item);
+        progress.advance(1, &name(item));
+        done
+    };
+    let all: Vec<Result<T>> = items.par_iter().map(one).collect();
+    progress.end();
+    all.into_iter().collect()
 }
 
 static SIGNAL: AtomicUsize = AtomicUsize::new(0);

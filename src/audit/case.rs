@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use super::evidence::Evidence;
 use super::finding::Interval;
 use crate::compute::{Array, Workspace};
 use crate::explain::ledger::LedgerLine;
@@ -99,6 +100,8 @@ pub struct Bench<'a> {
     pub cases: &'a [Case],
     /// Names of the regions.
     pub atlas: Option<&'a Atlas>,
+    /// What region sizes alone say of the label.
+    pub evidence: Option<&'a Evidence>,
     /// Class names, class 0 first.
     pub classes: &'a [String],
     /// Rules.
@@ -116,8 +119,8 @@ pub struct Bench<'a> {
 }
 
 impl<'a> Bench<'a> {
-    /// Explains all cases. `atlas`, `draws` and `performance` are set afterwards where
-    /// they differ from none, [`DRAWS`] and none.
+    /// Explains all cases. `atlas`, `evidence`, `draws` and `performance` are set
+    /// afterwards where they differ from none, none, [`DRAWS`] and none.
     ///
     /// # Errors
     /// `E-AUDIT-001` for cases that cannot be audited, [`Error::Shape`] for cases on
@@ -149,6 +152,7 @@ impl<'a> Bench<'a> {
             trained,
             cases,
             atlas: None,
+            evidence: None,
             classes,
             composite,
             start,
@@ -175,17 +179,16 @@ impl<'a> Bench<'a> {
     /// Scores, logits, maps and ledgers of all cases under another canonical network.
     ///
     /// # Errors
-    /// Those of [`explain`] and of the forward pass; [`Error::Interrupted`].
+    /// Those of [`explain`]; [`Error::Interrupted`].
     pub fn explained(&self, graph: &Graph, ws: &mut Workspace) -> Result<Vec<Explained>> {
         let mut out = Vec::with_capacity(self.cases.len());
         for from in (0..self.cases.len()).step_by(BATCH) {
             check_stop()?;
             let to = (from + BATCH).min(self.cases.len());
             let x = self.batch(from, to)?;
-            let logits = graph.forward(&x, ws)?;
             let found = explain(graph, &x, self.composite, self.start, ws)?;
-            out.extend(split(found, &logits.to_f64()?, to - from)?);
-            ws.give(logits);
+            ws.give(x);
+            out.extend(split(found, to - from, ws)?);
         }
         Ok(out)
     }
@@ -194,8 +197,8 @@ impl<'a> Bench<'a> {
     ///
     /// # Errors
     /// As [`Bench::explained`].
-    pub fn explain_with(&self, graph: &Graph) -> Result<Vec<Vec<f32>>> {
-        let found = self.explained(graph, &mut Workspace::new())?;
+    pub fn explain_with(&self, graph: &Graph, ws: &mut Workspace) -> Result<Vec<Vec<f32>>> {
+        let found = self.explained(graph, ws)?;
         Ok(found.into_iter().map(|e| e.relevance).collect())
     }
 
@@ -203,18 +206,20 @@ impl<'a> Bench<'a> {
     /// statistics are recalibrated on the first few cases.
     ///
     /// # Errors
-    /// Those of [`Graph::reinitialised`] and [`Graph::canonical`].
+    /// Those of [`Graph::reinitialised`] and [`Graph::folded`].
     pub fn randomised(&self, layers: &[String], seed: Seed, ws: &mut Workspace) -> Result<Graph> {
         let probe = self.batch(0, PROBES.min(self.cases.len()))?;
         let drawn = self.trained.reinitialised(layers, seed, Some(&probe), ws)?;
-        Ok(drawn.canonical(&probe, ws)?.0)
+        ws.give(probe);
+        drawn.folded()
     }
 }
 
 /// An explanation cut into its samples.
-fn split(found: Explanation, logits: &[f64], n: usize) -> Result<Vec<Explained>> {
-    let Explanation { scores, relevance, ledgers } = found;
+fn split(found: Explanation, n: usize, ws: &mut Workspace) -> Result<Vec<Explained>> {
+    let Explanation { scores, logits, relevance, ledgers } = found;
     let values: Vec<f32> = relevance.to_f64()?.into_iter().map(|v| v as f32).collect();
+    ws.give(relevance);
     let (voxels, classes) = (values.len() / n.max(1), logits.len() / n.max(1));
     if scores.len() != n || ledgers.len() != n || voxels * n != values.len() || classes * n == 0 {
         return Err(Error::internal(format!("{} explanations of {n} samples", scores.len())));

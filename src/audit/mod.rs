@@ -3,10 +3,17 @@
 pub mod baseline;
 pub mod case;
 pub mod checks;
+pub mod coarse;
 pub mod compare;
+pub mod describe;
+pub mod evidence;
 pub mod finding;
+pub mod gather;
+pub mod group;
 pub mod judge;
+pub mod performance;
 pub mod picture;
 pub mod policy;
+pub mod publish;
 pub mod record;
 pub mod run;

@@ -3,6 +3,7 @@
 use super::case::{Bench, Explained};
 use super::checks::{CHECKS, Check};
 use super::finding::{COHORT, Finding, Outcome};
+use super::group::group_pictures;
 use super::judge::judge;
 use super::picture::{colour_range, picture};
 use super::policy::Policy;
@@ -81,7 +82,7 @@ pub fn run(
         verdict,
         summary,
         subjects,
-        group_pictures: Vec::new(),
+        group_pictures: group_pictures(bench)?,
         volatile: frame.volatile,
     })
 }

@@ -1,11 +1,12 @@
 //! `heatproof baseline`: numbers kept, and a later audit compared with them.
 
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 use super::exit::ExitCode;
 use super::term;
-use crate::audit::baseline::{self, Baseline};
+use crate::audit::baseline::{self, Baseline, CoarseMap};
 use crate::audit::compare::{Change, Tolerances, compare};
+use crate::image::nifti;
 use crate::report::dossier;
 use crate::{Error, Result, files};
 
@@ -53,7 +54,7 @@ enum Action {
 pub fn run(args: &Args) -> Result<ExitCode> {
     match &args.action {
         Action::Record { out, file } => {
-            let kept = baseline::record(&dossier::read(out)?, &[])?;
+            let kept = numbers(out)?;
             files::write_whole(file, kept.to_json()?.as_bytes())?;
             let n = kept.subjects.len();
             term::out(&format!("numbers of {n} subjects in {}\n", file.display()))?;
@@ -61,7 +62,7 @@ pub fn run(args: &Args) -> Result<ExitCode> {
         }
         Action::Check { out, file, json } => {
             let old = read(file)?;
-            let new = baseline::record(&dossier::read(out)?, &[])?;
+            let new = numbers(out)?;
             let found = compare(&old, &new, Tolerances::default())?;
             if *json {
                 term::json(&found)?;
@@ -71,6 +72,24 @@ pub fn run(args: &Args) -> Result<ExitCode> {
             Ok(code(found.worst))
         }
     }
+}
+
+/// The numbers of an audit folder, with its maps averaged over boxes.
+fn numbers(out: &Path) -> Result<Baseline> {
+    let record = dossier::read(out)?;
+    let mut maps = Vec::new();
+    for subject in &record.subjects {
+        let Some(name) = &subject.map else { continue };
+        let inside = Path::new(name).components().all(|c| matches!(c, Component::Normal(_)));
+        if !inside {
+            let fix = "Run the audit again";
+            let what = format!("the map of {} lies outside the audit: {name}", subject.id);
+            return Err(Error::baseline("E-BASELINE-009", what, fix));
+        }
+        let map = nifti::read_volume(&out.join(name))?.image;
+        maps.push(CoarseMap::of(&subject.id, &map));
+    }
+    baseline::record(&record, &maps)
 }
 
 fn code(worst: Change) -> ExitCode {

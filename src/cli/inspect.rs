@@ -1,19 +1,27 @@
-//! `heatproof inspect`: what an image file holds.
+//! `heatproof inspect`: what an image file or a model holds.
 
 use std::path::{Path, PathBuf};
 
 use super::exit::ExitCode;
 use super::term;
 use crate::Result;
+use crate::audit::describe::layers;
+use crate::audit::finding::Cell;
+use crate::explain::Composite;
 use crate::image::nifti::{Inspection, inspect};
+use crate::model::bundle::Bundle;
+use crate::train::models::Models;
 
-/// Describe a NIfTI file, also one that would be refused
+/// Describe a NIfTI file, also one that would be refused, or a model
 ///
-/// The exit code is 4 when the file cannot be used as an image.
+/// A model is drawn layer by layer with the rule each would get. The exit code is 4 when
+/// the file cannot be used.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Example:\n  heatproof inspect scan.nii.gz --json")]
+#[command(
+    after_help = "Example:\n  heatproof inspect scan.nii.gz --json\n  heatproof inspect model"
+)]
 pub struct Args {
-    /// NIfTI-1 or NIfTI-2 file, also gzipped
+    /// NIfTI-1 or NIfTI-2 file, also gzipped, or the folder of a model or of a training
     file: PathBuf,
     /// Print JSON
     #[arg(long)]
@@ -25,6 +33,9 @@ pub struct Args {
 /// # Errors
 /// Those of [`inspect`].
 pub fn run(args: &Args) -> Result<ExitCode> {
+    if args.file.is_dir() {
+        return model(args);
+    }
     let found = inspect(&args.file)?;
     if args.json {
         term::json(&found)?;
@@ -38,6 +49,53 @@ pub fn run(args: &Args) -> Result<ExitCode> {
         }
         None => Ok(ExitCode::Success),
     }
+}
+
+/// What a model is: its description and its layers.
+fn model(args: &Args) -> Result<ExitCode> {
+    let models = Models::load(&args.file)?;
+    let Bundle { spec, graph } = &models.bundles[0];
+    let folded = graph.folded()?;
+    let [k, j, i] = spec.input.tensor_shape();
+    let composite = Composite::named("epsilon_plus")?;
+    let layers = layers(&folded, &[1, k, j, i], &composite)?;
+    if args.json {
+        let specs: Vec<_> = models.bundles.iter().map(|b| &b.spec).collect();
+        term::json(&serde_json::json!({ "models": specs, "layers": layers }))?;
+        return Ok(ExitCode::Success);
+    }
+    let [i, j, k] = spec.input.shape;
+    let training = &spec.training;
+    let mut text = format!(
+        "{} network(s), {}, told apart: {} ({})\ninput {i} x {j} x {k} voxels of {} mm\n\
+         fitted on {}, epoch chosen on {}, held out {}\n\n",
+        models.bundles.len(),
+        spec.architecture.name,
+        spec.target,
+        spec.classes.join(", "),
+        spec.input.spacing_mm,
+        training.fitting.len(),
+        training.validation.len(),
+        training.held_out.len(),
+    );
+    let cell = |c: &Cell| match c {
+        Cell::Text(t) | Cell::Missing(t) => t.clone(),
+        Cell::Number(v) => v.to_string(),
+    };
+    let head: Vec<String> = layers.columns.iter().map(|c| c.name.clone()).collect();
+    let rows: Vec<Vec<String>> = std::iter::once(head)
+        .chain(layers.rows.iter().map(|r| r.iter().map(cell).collect()))
+        .collect();
+    let width = |c: usize| rows.iter().map(|r| r[c].chars().count()).max().unwrap_or(0);
+    let widths: Vec<usize> = (0..layers.columns.len()).map(width).collect();
+    for row in &rows {
+        let padded = row.iter().zip(&widths).map(|(text, w)| format!("{text:<w$}"));
+        text.push_str(safe(&padded.collect::<Vec<_>>().join("  ")).trim_end());
+        text.push('\n');
+    }
+    text.push_str("batch norm is shown folded into the layer before it, dropout is dropped\n");
+    term::out(&text)?;
+    Ok(ExitCode::Success)
 }
 
 fn words(file: &Path, found: &Inspection) -> String {

@@ -1,8 +1,8 @@
 //! `heatproof judge`: a record judged by another policy.
 
 use std::path::{Path, PathBuf};
-use std::time::{SystemTime, UNIX_EPOCH};
 
+use super::clock::today;
 use super::exit::ExitCode;
 use super::{check_cards, term};
 use crate::audit::judge::{judge, word};
@@ -51,52 +51,15 @@ pub fn run(args: &Args) -> Result<ExitCode> {
     Ok(verdict.into())
 }
 
-fn read_policy(path: &Path) -> Result<Policy> {
+/// A policy file.
+///
+/// # Errors
+/// `E-POLICY-001` and those of [`Policy::from_toml`].
+pub(super) fn read_policy(path: &Path) -> Result<Policy> {
     let bytes = files::read_limited(path, LARGEST)?;
     let text = String::from_utf8(bytes).map_err(|_| {
         let what = format!("{} is not text in UTF-8", path.display());
         Error::usage("E-POLICY-001", what, "Give a policy in TOML")
     })?;
     Policy::from_toml(&text, &path.display().to_string())
-}
-
-/// The day in UTC; none when the clock stands before 1970.
-fn today() -> Option<String> {
-    let seconds = SystemTime::now().duration_since(UNIX_EPOCH).ok()?.as_secs();
-    Some(date(seconds / 86_400))
-}
-
-/// The Gregorian date of a day counted from 1970-01-01.
-fn date(days: u64) -> String {
-    // Years are counted from 1 March, so that the leap day comes last.
-    let shifted = days + 719_468;
-    let (era, day) = (shifted / 146_097, shifted % 146_097);
-    let year = (day - day / 1_460 + day / 36_524 - day / 146_096) / 365;
-    let day = day - (365 * year + year / 4 - year / 100);
-    let part = (5 * day + 2) / 153;
-    let month = if part < 10 { part + 3 } else { part - 9 };
-    let year = era * 400 + year + u64::from(month <= 2);
-    format!("{year:04}-{month:02}-{:02}", day - (153 * part + 2) / 5 + 1)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::date;
-
-    #[test]
-    fn days_have_their_dates() {
-        let cases = [
-            (0, "1970-01-01"),
-            (58, "1970-02-28"),
-            (59, "1970-03-01"),
-            (11_016, "2000-02-29"),
-            (20_453, "2025-12-31"),
-            (20_454, "2026-01-01"),
-            (47_540, "2100-02-28"),
-            (47_541, "2100-03-01"),
-        ];
-        for (days, want) in cases {
-            assert_eq!(date(days), want);
-        }
-    }
 }

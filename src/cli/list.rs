@@ -3,12 +3,15 @@
 use super::exit::ExitCode;
 use super::term;
 use crate::card::{Better, Card};
+use crate::explain::composite::COMPOSITES;
+use crate::explain::rules::RULES;
+use crate::model::layers::LAYERS;
 use crate::report::figures::FIGURES;
 use crate::{Error, Result};
 
-/// List what the program can draw, or one item in full
+/// List what the program knows, or one item in full: question, formula, reading, limits
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Example:\n  heatproof list figures roc")]
+#[command(after_help = "Example:\n  heatproof list checks\n  heatproof list rules z_plus")]
 pub struct Args {
     /// What to list
     kind: Kind,
@@ -19,6 +22,12 @@ pub struct Args {
 /// What can be listed.
 #[derive(Debug, Clone, Copy, clap::ValueEnum)]
 enum Kind {
+    /// Rules of relevance propagation, and composites of them
+    Rules,
+    /// Layers of networks
+    Layers,
+    /// Checks of an audit
+    Checks,
     /// Figures of the report
     Figures,
 }
@@ -26,6 +35,9 @@ enum Kind {
 impl Kind {
     fn cards(self) -> Vec<&'static Card> {
         match self {
+            Self::Rules => RULES.iter().map(|rule| rule.card).collect(),
+            Self::Layers => LAYERS.to_vec(),
+            Self::Checks => super::check_cards().to_vec(),
             Self::Figures => FIGURES.iter().map(|figure| figure.card()).collect(),
         }
     }
@@ -40,7 +52,14 @@ pub fn run(args: &Args) -> Result<ExitCode> {
     let Some(id) = &args.id else {
         let width = cards.iter().map(|card| card.id.len()).max().unwrap_or_default();
         let lines = cards.iter().map(|card| format!("{:<width$}  {}\n", card.id, card.title));
-        term::out(&lines.collect::<String>())?;
+        let mut text = lines.collect::<String>();
+        if matches!(args.kind, Kind::Rules) {
+            for c in COMPOSITES {
+                let (id, conv, dense) = (c.id, c.conv.card.id, c.dense.card.id);
+                text.push_str(&format!("{id}  {conv} in convolutions, {dense} in dense layers\n"));
+            }
+        }
+        term::out(&text)?;
         return Ok(ExitCode::Success);
     };
     let Some(card) = cards.iter().find(|card| card.id == id) else {

@@ -1,20 +1,27 @@
 //! The command line: parses, runs one command, sets the exit code. Only [`term`] prints.
 
+pub mod audit;
 pub mod baseline;
+mod clock;
+pub mod demo;
 pub mod exit;
+pub mod explain;
 pub mod inspect;
 pub mod judge;
 pub mod list;
 pub mod phantom;
+pub mod predict;
 pub mod report;
 pub mod term;
 pub mod train;
 
 use std::num::NonZeroUsize;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::LazyLock;
 
 use clap::{Parser, Subcommand};
 
+use crate::audit::checks::CHECKS;
 use crate::card::Card;
 use crate::{Error, Result};
 use exit::ExitCode;
@@ -43,6 +50,10 @@ struct Cli {
 enum Command {
     Phantom(phantom::Args),
     Train(train::Args),
+    Predict(predict::Args),
+    Explain(explain::Args),
+    Audit(audit::Args),
+    Demo(demo::Args),
     Inspect(inspect::Args),
     List(list::Args),
     Report(report::Args),
@@ -91,6 +102,10 @@ fn run(cli: &Cli) -> Result<ExitCode> {
     match &cli.command {
         Command::Phantom(args) => phantom::run(args, &terminal),
         Command::Train(args) => train::run(args, &terminal),
+        Command::Predict(args) => predict::run(args, &terminal),
+        Command::Explain(args) => explain::run(args, &terminal),
+        Command::Audit(args) => audit::run(args, &terminal),
+        Command::Demo(args) => demo::run(args, &terminal),
         Command::Inspect(args) => inspect::run(args),
         Command::List(args) => list::run(args),
         Command::Report(args) => report::run(args),
@@ -99,9 +114,11 @@ fn run(cli: &Cli) -> Result<ExitCode> {
     }
 }
 
-/// Cards of the checks, for pages and policies. Empty until the checks have a registry.
+/// Cards of the checks, for pages and policies.
 fn check_cards() -> &'static [&'static Card] {
-    &[]
+    static CARDS: LazyLock<Vec<&'static Card>> =
+        LazyLock::new(|| CHECKS.iter().map(|check| check.card()).collect());
+    &CARDS
 }
 
 fn exit_table() -> String {

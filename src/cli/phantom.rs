@@ -81,7 +81,7 @@ pub fn run(args: &Args, progress: &dyn Progress) -> Result<ExitCode> {
 }
 
 /// Refuses to mix a cohort with other files, or with subjects of another cohort.
-fn usable(out: &Path, subjects: usize) -> Result<()> {
+pub(super) fn usable(out: &Path, subjects: usize) -> Result<()> {
     let refuse = |seen: String| {
         let what = format!("{} holds {seen}", out.display());
         Err(Error::usage("E-CLI-002", what, "Name a new folder"))

@@ -6,10 +6,11 @@ use super::exit::ExitCode;
 use super::term::{self, Terminal};
 use crate::Result;
 use crate::cohort::{Cohort, Target};
-use crate::image::normalise;
+use crate::image::normalise::{self, Method, Outside};
 use crate::train::prepare::InputChoice;
 use crate::train::run::{RunSettings, TrainSummary, cross_validate};
 use crate::train::settings::Settings;
+use crate::train::write::MetricLine;
 
 /// Train a classifier and test it on held-out subjects
 ///
@@ -38,6 +39,15 @@ pub struct Args {
     /// Architecture: compact or boehle2019
     #[arg(long, default_value = "compact", value_name = "NAME")]
     architecture: String,
+    /// How intensities are put on one scale: z_score, robust_z or none
+    #[arg(long, default_value = "z_score", value_name = "NAME")]
+    normalise: String,
+    /// Let the network see what lies outside the brain, to find out whether it would use it
+    #[arg(long)]
+    keep_background: bool,
+    /// Share of the training subjects that choose the epoch; 0 fits all, and for all epochs
+    #[arg(long, default_value_t = 0.0, value_name = "SHARE")]
+    validation: f64,
     /// Most epochs
     #[arg(long, value_name = "N")]
     epochs: Option<usize>,
@@ -69,11 +79,15 @@ pub fn run(args: &Args, terminal: &Terminal) -> Result<ExitCode> {
             spacing_mm: args.spacing,
             margin_mm: args.spacing,
             shape: None,
-            normalise: normalise::Options::default(),
+            normalise: normalise::Options {
+                method: Method::parse(&args.normalise)?,
+                outside: if args.keep_background { Outside::Keep } else { Outside::Zero },
+                ..normalise::Options::default()
+            },
         },
         folds: args.folds,
         hold_out: 0.25,
-        validation: 0.2,
+        validation: args.validation,
         draws: crate::train::metrics::DEFAULT_DRAWS,
         fit,
     };
@@ -89,18 +103,23 @@ fn describe(summary: &TrainSummary) -> String {
         "'{one}' against '{zero}', input {i}×{j}×{k} voxels of {} mm\n",
         summary.input.spacing_mm
     );
-    for line in &summary.metrics {
-        let place = line.fold.map_or("pooled".to_owned(), |f| format!("fold {f}"));
-        let value = match (line.value, line.low, line.high) {
-            (Some(v), Some(low), Some(high)) => format!("{v:.3} [{low:.3}, {high:.3}]"),
-            (Some(v), ..) => format!("{v:.3}"),
-            _ => format!("undefined: {}", line.reason.as_deref().unwrap_or("no reason kept")),
-        };
-        let (model, metric) = (&line.model, &line.metric);
-        text.push_str(&format!("{model:<15} {place:<8} {metric:<18} {value}\n"));
+    for metric in &summary.metrics {
+        text.push_str(&line(metric));
     }
     for note in summary.notes.iter().take(10) {
         text.push_str(&format!("note: {note}\n"));
     }
     text
+}
+
+/// A metric as one line of text.
+pub(super) fn line(line: &MetricLine) -> String {
+    let place = line.fold.map_or("pooled".to_owned(), |f| format!("fold {f}"));
+    let value = match (line.value, line.low, line.high) {
+        (Some(v), Some(low), Some(high)) => format!("{v:.3} [{low:.3}, {high:.3}]"),
+        (Some(v), ..) => format!("{v:.3}"),
+        _ => format!("undefined: {}", line.reason.as_deref().unwrap_or("no reason kept")),
+    };
+    let (model, metric) = (&line.model, &line.metric);
+    format!("{model:<15} {place:<8} {metric:<18} {value}\n")
 }

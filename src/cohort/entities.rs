@@ -31,11 +31,14 @@ impl Named {
         self.entities.get(entity).map(String::as_str)
     }
 
-    /// True for the truth mask of a planted effect.
+    /// True for the truth mask of a planted effect; a mask of something else that the same
+    /// study planted (`label-distractor`) is none.
     pub fn is_truth(&self) -> bool {
         self.suffix == "mask"
-            && (self.get("label") == Some("effect")
-                || self.get("desc").is_some_and(|d| d.starts_with("truth")))
+            && match self.get("label") {
+                Some(label) => label == "effect",
+                None => self.get("desc").is_some_and(|d| d.starts_with("truth")),
+            }
     }
 
     /// Fewest entities first, then by name: the plainest file of its kind.
@@ -58,5 +61,7 @@ mod tests {
         assert!(Named::parse(Path::new("notes.txt"), &[".nii"]).is_none());
         assert!(parse("sub-01_desc-truthEffect_mask.nii").is_truth());
         assert!(!parse("sub-01_desc-brain_mask.nii").is_truth());
+        assert!(parse("sub-01_label-effect_desc-truth_mask.nii").is_truth());
+        assert!(!parse("sub-01_label-distractor_desc-truth_mask.nii").is_truth());
     }
 }

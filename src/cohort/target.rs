@@ -166,6 +166,17 @@ impl Target {
         Ok(Labelled { classes: self.classes(&levels), values, counts, missing })
     }
 
+    /// How far each participant's covariate is from the number it is compared with, in its
+    /// unit; none where it is missing, and for `=` and `!=`.
+    pub fn distances(&self, cohort: &Cohort) -> Vec<Option<f64>> {
+        let ordered = !matches!(self.op, Op::Equal | Op::NotEqual);
+        let of = |cell: &String| {
+            let seen = cell.trim().parse::<f64>().ok().filter(|n| n.is_finite())?;
+            self.number.filter(|_| ordered).map(|limit| (seen - limit).abs())
+        };
+        cohort.participants.iter().map(|p| p.covariates.get(&self.column).and_then(of)).collect()
+    }
+
     /// True when a value equals the target's, as text or as a number (`1` and `1.0`).
     fn equals(&self, cell: &str) -> bool {
         let same = |n: f64| cell.trim().parse::<f64>().is_ok_and(|c| c == n);
@@ -250,6 +261,17 @@ mod tests {
 
     fn label(target: &str, values: &[&str]) -> Result<Labelled> {
         Target::parse(target)?.label(&cohort("group", values))
+    }
+
+    #[test]
+    fn distances_are_to_the_limit_of_an_order_only() {
+        let of = |target: &str, values: &[&str]| {
+            Target::parse(target).expect("target").distances(&cohort("group", values))
+        };
+        assert_eq!(of("group>=45", &["50", "41.5", "n/a"]), [Some(5.0), Some(3.5), None]);
+        assert_eq!(of("group<1", &["-1", "1"]), [Some(2.0), Some(0.0)]);
+        assert_eq!(of("group=2", &["2", "3"]), [None, None]);
+        assert_eq!(of("other>2", &["2", "3"]), [None, None]);
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use rayon::prelude::*;
 
 use super::array::{Array, Real};
+use super::elementwise::{sum_of, sums_of_two};
 use super::workspace::Workspace;
 use crate::{Result, by_type};
 
@@ -19,12 +20,11 @@ pub fn statistics(x: &Array) -> Result<(Vec<f64>, Vec<f64>)> {
         Ok((0..channels)
             .into_par_iter()
             .map(|c| {
-                let all = || {
-                    (0..samples).flat_map(|n| &data[(n * channels + c) * voxels..][..voxels])
-                };
-                let mean = all().map(|v| v.wide()).sum::<f64>() / count;
-                let square = |v: &T| (v.wide() - mean) * (v.wide() - mean);
-                (mean, all().map(square).sum::<f64>() / count)
+                let sample = |n: usize| &data[(n * channels + c) * voxels..][..voxels];
+                let sum = |term: &dyn Fn(&[T]) -> f64| (0..samples).map(|n| term(sample(n))).sum::<f64>();
+                let mean = sum(&|x| sum_of(x, |v| v)) / count;
+                let square = |v: f64| (v - mean) * (v - mean);
+                (mean, sum(&|x| sum_of(x, square)) / count)
             })
             .unzip())
     })
@@ -74,11 +74,10 @@ pub fn backward(
                 let (mut hat, mut plain) = (0.0, 0.0);
                 for n in 0..samples {
                     let from = (n * channels + c) * voxels;
-                    let pairs = xd[from..from + voxels].iter().zip(&gd[from..from + voxels]);
-                    for (x, g) in pairs {
-                        hat += g.wide() * (x.wide() - mean[c]) * inverse;
-                        plain += g.wide();
-                    }
+                    let (x, g) = (&xd[from..from + voxels], &gd[from..from + voxels]);
+                    let (h, p) = sums_of_two(x, g, |x, g| (g * (x - mean[c]), g));
+                    hat += h * inverse;
+                    plain += p;
                 }
                 (hat, plain)
             })

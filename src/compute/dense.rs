@@ -22,6 +22,9 @@ pub fn forward(x: &Array, w: &Array, b: Option<&Array>, ws: &mut Workspace) -> R
     if i != wi {
         return Err(Error::shape("dense input", [n, wi], x.shape()));
     }
+    if b.is_some_and(|b| b.shape() != [o]) {
+        return Err(Error::shape("dense bias", [o], b.map(Array::shape)));
+    }
     let mut y = ws.take(x.dtype(), &[n, o])?;
     by_type!(x, T => {
         let (xd, wd) = (x.host::<T>()?, w.host::<T>()?);

@@ -40,7 +40,8 @@ pub fn relu_backward(output: &Array, dy: &Array, ws: &mut Workspace) -> Result<A
     combine(output, dy, ws, "relu gradient", true)
 }
 
-/// `a · b`, element by element.
+/// `a · b`, element by element; −0 becomes 0, so that adding zeros to a product changes no
+/// bit of it.
 ///
 /// # Errors
 /// [`Error::Shape`] when shapes differ.
@@ -55,7 +56,7 @@ fn combine(a: &Array, b: &Array, ws: &mut Workspace, what: &str, gate: bool) -> 
         let sources = a.host::<T>()?.par_chunks(PIECE).zip(b.host::<T>()?.par_chunks(PIECE));
         out.host_mut::<T>()?.par_chunks_mut(PIECE).zip(sources).for_each(|(out, (a, b))| {
             for ((out, &a), &b) in out.iter_mut().zip(a).zip(b) {
-                *out = if !gate { a * b } else if a > T::ZERO { b } else { T::ZERO };
+                *out = if !gate { a * b + T::ZERO } else if a > T::ZERO { b } else { T::ZERO };
             }
         });
     });
@@ -77,7 +78,45 @@ pub fn add_to(a: &mut Array, b: &Array) -> Result<()> {
     Ok(())
 }
 
-/// Sums over samples and voxels: `[n, c, …] → [c]`, in f64, in order.
+/// Partial sums a long sum is made of: enough that additions do not wait for one another.
+const LANES: usize = 8;
+
+/// Sums of two terms of `x` and `y` over all elements, in f64, in an order that depends on
+/// the length alone.
+pub(super) fn sums_of_two<T: Real>(
+    x: &[T],
+    y: &[T],
+    terms: impl Fn(f64, f64) -> (f64, f64),
+) -> (f64, f64) {
+    let (mut first, mut second) = ([0.0; LANES], [0.0; LANES]);
+    let (xs, ys) = (x.chunks_exact(LANES), y.chunks_exact(LANES));
+    let mut add = |x: &[T], y: &[T]| {
+        let sums = first.iter_mut().zip(&mut second);
+        for ((first, second), (x, y)) in sums.zip(x.iter().zip(y)) {
+            let (a, b) = terms(x.wide(), y.wide());
+            *first += a;
+            *second += b;
+        }
+    };
+    let rest = (xs.remainder(), ys.remainder());
+    xs.zip(ys).for_each(|(x, y)| add(x, y));
+    add(rest.0, rest.1);
+    (first.iter().sum(), second.iter().sum())
+}
+
+/// Sum of a term over all elements, in f64, in an order that depends on the length alone.
+pub(super) fn sum_of<T: Real>(x: &[T], term: impl Fn(f64) -> f64) -> f64 {
+    let mut sums = [0.0; LANES];
+    let chunks = x.chunks_exact(LANES);
+    let rest = chunks.remainder();
+    for chunk in chunks {
+        sums.iter_mut().zip(chunk).for_each(|(sum, v)| *sum += term(v.wide()));
+    }
+    sums.iter_mut().zip(rest).for_each(|(sum, v)| *sum += term(v.wide()));
+    sums.iter().sum()
+}
+
+/// Sums over samples and voxels: `[n, c, …] → [c]`, in f64.
 ///
 /// # Errors
 /// [`Error::Internal`] when the array is not on the host.
@@ -90,7 +129,7 @@ pub fn channel_sums(x: &Array) -> Result<Array> {
             .into_par_iter()
             .map(|c| {
                 let sample = |n: usize| &data[(n * channels + c) * voxels..][..voxels];
-                T::of((0..x.shape()[0]).flat_map(sample).map(|v| v.wide()).sum::<f64>())
+                T::of((0..x.shape()[0]).map(|n| sum_of(sample(n), |v| v)).sum::<f64>())
             })
             .collect();
         Array::from_vec(sums, &[channels])

@@ -7,6 +7,7 @@
 //! and partial sums are added in a fixed order.
 
 pub mod array;
+pub mod autograd;
 pub mod batch_norm;
 pub mod conv3d;
 pub mod dense;

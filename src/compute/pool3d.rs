@@ -66,6 +66,37 @@ impl Sizes {
         }
     }
 
+    /// Maxima of a channel without padding, a row of windows at a time: no window is cut, so
+    /// that voxel `t` of all windows in the row is read in one sweep.
+    fn maxima_by_row<T: Real>(
+        &self,
+        g: &PoolGeometry,
+        channel: &[T],
+        out: &mut [T],
+        places: &mut [u32],
+    ) {
+        let [rows, width] = [self.output[1], self.output[2]];
+        let lines = out.chunks_exact_mut(width).zip(places.chunks_exact_mut(width));
+        for (line, (out, places)) in lines.enumerate() {
+            let (k, j) = (line / rows * g.stride[0], line % rows * g.stride[1]);
+            let mut first = true;
+            for t in 0..g.kernel.iter().product() {
+                let (tk, tj) = (t / g.kernel[2] / g.kernel[1], t / g.kernel[2] % g.kernel[1]);
+                let from = ((k + tk) * self.shape[3] + j + tj) * self.shape[4] + t % g.kernel[2];
+                let line = channel[from..].iter().step_by(g.stride[2]);
+                let mut at = from as u32;
+                for ((best, place), &value) in out.iter_mut().zip(&mut *places).zip(line) {
+                    // Selected, not branched on: which voxel wins cannot be predicted.
+                    let wins = first || value > *best;
+                    *best = if wins { value } else { *best };
+                    *place = if wins { at } else { *place };
+                    at += g.stride[2] as u32;
+                }
+                first = false;
+            }
+        }
+    }
+
     /// What an average divides by.
     fn divisor(&self, g: &PoolGeometry, r: [(usize, usize); 3]) -> f64 {
         if g.count_padding {
@@ -76,7 +107,7 @@ impl Sizes {
     }
 }
 
-/// Max pool. A NaN is never a maximum.
+/// Max pool. A NaN is a maximum only where a window holds nothing else.
 ///
 /// # Errors
 /// [`crate::Error::Shape`] when the window does not fit.
@@ -89,10 +120,13 @@ pub fn max_forward(x: &Array, g: &PoolGeometry, ws: &mut Workspace) -> Result<Ma
         let out = output.host_mut::<T>()?.par_chunks_mut(s.output_len);
         out.zip(places.par_chunks_mut(s.output_len)).enumerate().for_each(|(c, (out, places))| {
             let channel = &data[c * s.input_len..(c + 1) * s.input_len];
+            if g.pad_before == [0; 3] && g.pad_after == [0; 3] {
+                return s.maxima_by_row(g, channel, out, places);
+            }
             s.each(g, |o, ranges| {
                 let (mut best, mut place) = (T::LOWEST, None);
                 s.voxels(ranges, |v| {
-                    if place.is_none() || channel[v] > best {
+                    if place.is_none() || channel[v] > best || best.wide().is_nan() {
                         (best, place) = (channel[v], Some(v));
                     }
                 });

@@ -18,11 +18,49 @@ pub enum Start {
     Class(usize),
 }
 
+impl Start {
+    /// `margin`, the name of a class or its number from 0.
+    ///
+    /// # Errors
+    /// [`Error::Usage`] `E-RULE-002` naming the classes.
+    pub fn named(word: &str, classes: &[String]) -> Result<Self> {
+        if word == "margin" && classes.len() <= 2 {
+            return Ok(Self::Margin);
+        }
+        let by_name = classes.iter().position(|c| c == word);
+        let by_number = word.parse().ok().filter(|c| *c < classes.len());
+        by_name.or(by_number).map(Self::Class).ok_or_else(|| {
+            let known = classes.iter().enumerate().map(|(n, c)| format!("{n} ({c})"));
+            let known: Vec<String> = known.collect();
+            let margin = if classes.len() <= 2 { "margin, " } else { "" };
+            Error::usage(
+                "E-RULE-002",
+                format!("there is no target {word:?}"),
+                format!("Choose {margin}{}", known.join(", ")),
+            )
+        })
+    }
+
+    /// What is explained, in words.
+    pub fn words(self, classes: &[String]) -> String {
+        let name = |c: usize| classes.get(c).cloned().unwrap_or_else(|| format!("class {c}"));
+        match self {
+            Self::Margin if classes.len() == 2 => {
+                format!("log-odds of {} over {}", name(1), name(0))
+            }
+            Self::Margin => format!("logit of {}", name(0)),
+            Self::Class(c) => format!("logit of {}", name(c)),
+        }
+    }
+}
+
 /// Maps of a batch.
 #[derive(Debug)]
 pub struct Explanation {
     /// The explained score per sample.
     pub scores: Vec<f64>,
+    /// Logits `[n, classes]`, row by row.
+    pub logits: Vec<f64>,
     /// Relevance per voxel, shaped like the input `[n, 1, k, j, i]`.
     pub relevance: Array,
     /// Ledger per sample, output first.
@@ -44,6 +82,7 @@ pub fn explain(
     let trace = graph.trace(x.duplicate()?, &mut Mode::Infer, ws)?;
     let last = graph.nodes().len().checked_sub(1).ok_or_else(|| Error::internal("empty graph"))?;
     let (scores, first) = seed(&trace.outputs[last], start)?;
+    let logits = trace.outputs[last].to_f64()?;
     let mut walk = Walk {
         trace: &trace,
         composite,
@@ -60,7 +99,7 @@ pub fn explain(
     let relevance = walk.input.ok_or_else(|| Error::internal("relevance never met the input"))?;
     let ledgers = walk.ledgers;
     trace.recycle(ws);
-    Ok(Explanation { scores, relevance, ledgers })
+    Ok(Explanation { scores, logits, relevance, ledgers })
 }
 
 /// Scores and starting relevance `[n, classes]`. The margin z1 − z0 starts with relevance

@@ -1,4 +1,5 @@
-//! Intensities on one scale: inside the mask standardised, outside exactly 0.
+//! Intensities on one scale: inside the mask standardised, outside exactly 0 unless asked
+//! to be kept.
 
 use serde::{Deserialize, Serialize};
 
@@ -18,6 +19,38 @@ pub enum Method {
     None,
 }
 
+impl Method {
+    /// All methods, by the word used in files and on the command line.
+    pub const ALL: [(&'static str, Self); 3] =
+        [("z_score", Self::ZScore), ("robust_z", Self::RobustZ), ("none", Self::None)];
+
+    /// The method of a word.
+    ///
+    /// # Errors
+    /// [`Error::Usage`] `E-IMAGE-023` naming the words.
+    pub fn parse(word: &str) -> Result<Self> {
+        Self::ALL.into_iter().find(|m| m.0 == word).map(|m| m.1).ok_or_else(|| {
+            let words: Vec<&str> = Self::ALL.iter().map(|m| m.0).collect();
+            let what = format!("there is no normalisation {word:?}");
+            Error::usage("E-IMAGE-023", what, format!("Choose one of {}", words.join(", ")))
+        })
+    }
+}
+
+/// What becomes of the voxels outside the mask.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Outside {
+    /// They become exactly 0: the network cannot see them.
+    #[default]
+    Zero,
+    /// They are divided by the same scale and not centred, so that 0 stays exactly 0: what
+    /// lies outside the brain reaches the network, and an audit can find that it was used.
+    /// Voxels that touch the mask (26 neighbours) still become 0: resampling has mixed brain
+    /// into them, and uncentred they would draw a bright outline around it.
+    Keep,
+}
+
 /// Options of [`normalise`].
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -26,18 +59,21 @@ pub struct Options {
     pub method: Method,
     /// Lower and upper percentile (0 to 100, inside the mask) values are clipped to first.
     pub clip: Option<[f64; 2]>,
+    /// What becomes of the voxels outside the mask.
+    #[serde(default)]
+    pub outside: Outside,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { method: Method::ZScore, clip: Some([0.5, 99.5]) }
+        Self { method: Method::ZScore, clip: Some([0.5, 99.5]), outside: Outside::Zero }
     }
 }
 
 /// A normalised image and what was done to it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Normalised {
-    /// The image; 0 outside the mask.
+    /// The image; outside the mask as [`Options::outside`] says.
     pub volume: Volume,
     /// Values were clipped to this range, in the unit of the input.
     pub range: [f64; 2],
@@ -59,7 +95,8 @@ fn percentile(sorted: &[f32], p: f64) -> f64 {
     low + (value(at.ceil() as usize) - low) * at.fract()
 }
 
-/// Puts the intensities inside `mask` on one scale; outside they become exactly 0.
+/// Puts the intensities inside `mask` on one scale; outside they become exactly 0 or, with
+/// [`Outside::Keep`], `clipped / scale`.
 ///
 /// # Errors
 /// [`Error::Shape`] when image and mask lie on different grids; [`Error::Usage`]
@@ -101,13 +138,38 @@ pub fn normalise(volume: &Volume, mask: &Mask, options: &Options) -> Result<Norm
             "Check image and mask: a constant image cannot be normalised",
         ));
     }
-    let one = |(v, m): (&f32, &bool)| {
-        let clipped = f64::from(*v).clamp(range[0], range[1]);
-        if *m { ((clipped - centre) / scale) as f32 } else { 0.0 }
+    let rim = match options.outside {
+        Outside::Zero => Vec::new(),
+        Outside::Keep => touching(mask),
     };
-    let data = volume.data().iter().zip(mask.data()).map(one).collect();
+    let one = |(at, (v, m)): (usize, (&f32, &bool))| {
+        let wide = f64::from(*v);
+        if *m {
+            ((wide.clamp(range[0], range[1]) - centre) / scale) as f32
+        } else if rim.get(at) == Some(&false) && v.is_finite() {
+            // Not clipped from below: background is darker than any brain.
+            (wide.min(range[1]) / scale) as f32
+        } else {
+            0.0
+        }
+    };
+    let data = volume.data().iter().zip(mask.data()).enumerate().map(one).collect();
     let volume = Volume::new(volume.grid().clone(), data)?;
     Ok(Normalised { volume, range, centre, scale })
+}
+
+/// Voxels in the mask or beside it, corners included.
+fn touching(mask: &Mask) -> Vec<bool> {
+    let shape = mask.grid().shape();
+    let mut grown = mask.data().to_vec();
+    for (step, n) in [1, shape[0], shape[0] * shape[1]].into_iter().zip(shape) {
+        let old = grown.clone();
+        for (v, value) in grown.iter_mut().enumerate() {
+            let at = v / step % n;
+            *value |= (at > 0 && old[v - step]) || (at + 1 < n && old[v + step]);
+        }
+    }
+    grown
 }
 
 fn centre_and_scale(sorted: &[f32], range: [f64; 2], method: Method) -> (f64, f64) {
@@ -145,7 +207,7 @@ mod tests {
     #[test]
     fn z_scores_have_mean_0_and_spread_1_and_the_outside_is_0() {
         let (volume, mask) = image();
-        let options = Options { method: Method::ZScore, clip: None };
+        let options = Options { method: Method::ZScore, clip: None, ..Options::default() };
         let out = normalise(&volume, &mask, &options).expect("ok").volume;
         let pairs = || out.data().iter().zip(mask.data());
         assert!(pairs().filter(|(_, m)| !**m).all(|(v, _)| v.to_bits() == 0));
@@ -156,9 +218,30 @@ mod tests {
     }
 
     #[test]
+    fn a_kept_background_reaches_the_network_its_zeros_stay_0_and_the_rim_is_dark() {
+        let (mut volume, _) = image();
+        let mask: Vec<bool> = (0..200).map(|v| v % 10 > 4).collect();
+        let mask = Mask::new(volume.grid().clone(), mask).expect("m");
+        (volume.data_mut()[0], volume.data_mut()[1], volume.data_mut()[2]) = (0.0, 30.0, 1e9);
+        let options = Options { outside: Outside::Keep, ..Options::default() };
+        let kept = normalise(&volume, &mask, &options).expect("ok");
+        let out = kept.volume.data();
+        assert_eq!(out[0].to_bits(), 0);
+        assert_eq!(out[1], (30.0 / kept.scale) as f32);
+        assert_eq!(out[2], (kept.range[1] / kept.scale) as f32);
+        let zero = normalise(&volume, &mask, &Options::default()).expect("ok");
+        for (v, (a, b)) in out.iter().zip(zero.volume.data()).enumerate() {
+            let (inside, rim) = (v % 10 > 4, v % 10 == 4);
+            assert!(if inside { a == b } else { *b == 0.0 });
+            assert!(!rim || *a == 0.0);
+        }
+    }
+
+    #[test]
     fn outliers_do_not_move_the_robust_score() {
         let (mut volume, mask) = image();
-        let options = Options { method: Method::RobustZ, clip: Some([1.0, 99.0]) };
+        let options =
+            Options { method: Method::RobustZ, clip: Some([1.0, 99.0]), ..Options::default() };
         let before = normalise(&volume, &mask, &options).expect("ok");
         volume.data_mut()[199] = 1e9;
         let after = normalise(&volume, &mask, &options).expect("ok");

@@ -8,6 +8,9 @@ use crate::{Error, Result};
 /// Positions this close to a voxel centre (in voxels) count as on it, so that grids that
 /// share voxels copy them exactly.
 const ON_CENTRE: f64 = 1e-9;
+/// Positions this close to a voxel face count as on it: files hold their transform in
+/// float32, so the same place in two stored orders differs by a few millionths of a voxel.
+const ON_FACE: f64 = 1e-4;
 /// At most this many sub-samples per target axis.
 const MOST_SAMPLES: usize = 16;
 
@@ -46,7 +49,8 @@ fn trilinear(source: &Volume, p: [f64; 3]) -> Option<f64> {
     let mut part = [0.0; 3];
     for a in 0..3 {
         let last = shape[a] as f64 - 1.0;
-        if !(-0.5..=last + 0.5).contains(&p[a]) {
+        let reach = 0.5 + ON_FACE;
+        if !(-reach..=last + reach).contains(&p[a]) {
             return None;
         }
         let q = p[a].clamp(0.0, last);
@@ -113,17 +117,26 @@ pub fn resample(source: &Volume, target: &Grid, outside: f32) -> Result<Volume> 
     Volume::new(target.clone(), data)
 }
 
-fn nearest<V: Copy>(source: &Grid, data: &[V], m: &[[f64; 4]; 3], v: [f64; 3]) -> Option<V> {
-    let p = apply(m, v);
-    let mut at = [0usize; 3];
-    for a in 0..3 {
-        let q = (p[a] + 0.5).floor();
-        if !(q >= 0.0 && q < source.shape()[a] as f64) {
-            return None;
+/// For every target voxel the value of the source voxel whose centre is nearest, the default
+/// outside. Half way between two it is the one to the right, anterior or superior: decided in
+/// the world, so that the stored order changes nothing.
+fn nearest<V: Copy + Default + Send + Sync>(source: &Grid, data: &[V], target: &Grid) -> Vec<V> {
+    let (m, order) = (between(source, target), source.orientation());
+    fill(target, |v| {
+        let p = apply(&m, v);
+        let mut at = [0usize; 3];
+        for a in 0..3 {
+            let half = (2.0 * p[a]).round() / 2.0;
+            let p = if (p[a] - half).abs() < ON_FACE { half } else { p[a] };
+            let (_, rising) = order[a];
+            let q = if rising { (p + 0.5).floor() } else { (p - 0.5).ceil() };
+            if !(q >= 0.0 && q < source.shape()[a] as f64) {
+                return V::default();
+            }
+            at[a] = q as usize;
         }
-        at[a] = q as usize;
-    }
-    Some(data[source.index(at[0], at[1], at[2])])
+        data[source.index(at[0], at[1], at[2])]
+    })
 }
 
 /// Resamples a label map onto `target`: the label of the nearest voxel, 0 outside.
@@ -131,9 +144,7 @@ fn nearest<V: Copy>(source: &Grid, data: &[V], m: &[[f64; 4]; 3], v: [f64; 3]) -
 /// # Errors
 /// As [`resample`].
 pub fn resample_labels(source: &Labels, target: &Grid) -> Result<Labels> {
-    let m = between(source.grid(), target);
-    let at = |v| nearest(source.grid(), source.data(), &m, v).unwrap_or(0);
-    Labels::new(target.clone(), fill(target, at))
+    Labels::new(target.clone(), nearest(source.grid(), source.data(), target))
 }
 
 /// Resamples a mask onto `target`: inside where the nearest voxel is, outside elsewhere.
@@ -141,9 +152,7 @@ pub fn resample_labels(source: &Labels, target: &Grid) -> Result<Labels> {
 /// # Errors
 /// As [`resample`].
 pub fn resample_mask(source: &Mask, target: &Grid) -> Result<Mask> {
-    let m = between(source.grid(), target);
-    let at = |v| nearest(source.grid(), source.data(), &m, v).unwrap_or(false);
-    Mask::new(target.clone(), fill(target, at))
+    Mask::new(target.clone(), nearest(source.grid(), source.data(), target))
 }
 
 /// Carries a map made on the model's grid to the grid of the input file, 0 where the model

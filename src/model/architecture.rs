@@ -5,8 +5,8 @@ use serde::{Deserialize, Serialize};
 use super::graph::{From, Graph};
 use super::layer::Layer;
 use super::layers::{
-    average_pool::AveragePool, batch_norm::BatchNorm, conv3d::Conv3d, dense::Dense,
-    dropout::Dropout, flatten::Flatten, max_pool::MaxPool, relu::Relu,
+    batch_norm::BatchNorm, conv3d::Conv3d, dense::Dense, dropout::Dropout, flatten::Flatten,
+    max_pool::MaxPool, relu::Relu,
 };
 use crate::compute::{Array, ConvGeometry, PoolGeometry};
 use crate::seed::Seed;
@@ -35,7 +35,7 @@ impl ArchitectureSpec {
     /// The default settings of a named architecture for an input extent `[k, j, i]`.
     ///
     /// `compact`: blocks of 3³ convolution, batch norm, ReLU and pool 2 with 8, 16, 32, 64
-    /// channels until the volume is small, then a global average and one dense layer.
+    /// channels until the volume is small, then one dense layer with a weight per place.
     /// `boehle2019`: four unpadded 3³ blocks (8, 16, 32, 64 channels; pools 2, 3, 2, 3),
     /// dropout 0.4 and 128 hidden units, after moboehle/Pytorch-LRP.
     ///
@@ -110,10 +110,11 @@ pub fn build(spec: &ArchitectureSpec, seed: Seed) -> Result<Graph> {
         cin = cout;
     }
     if compact {
-        chain.then("mean", AveragePool { geometry: None });
+        // A weight per place: a global average would lose where evidence lies.
+        let features = shape_of(&chain.graph, spec)?.iter().product();
         chain.then("flat", Flatten);
         chain.then("drop", Dropout { rate: spec.dropout });
-        chain.dense("dense", cin, spec.classes)?;
+        chain.dense("dense", features, spec.classes)?;
     } else {
         chain.then("flat", Flatten);
         let features = shape_of(&chain.graph, spec)?.iter().product();

@@ -11,10 +11,24 @@ impl Graph {
     /// logits of both graphs on `probe`.
     ///
     /// # Errors
+    /// As [`Graph::folded`]; [`Error::Shape`] when the probe does not fit.
+    pub fn canonical(&self, probe: &Array, ws: &mut Workspace) -> Result<(Self, FoldProof)> {
+        let graph = self.folded()?;
+        let norms = self.nodes().iter().filter(|n| matches!(n.layer.role(), Role::MustFold(..)));
+        let folded = norms.count();
+        let (before, after) =
+            (self.forward(probe, ws)?.to_f64()?, graph.forward(probe, ws)?.to_f64()?);
+        let scale = before.iter().fold(f64::MIN_POSITIVE, |m, v| m.max(v.abs()));
+        let gap = before.iter().zip(&after).map(|(a, b)| (a - b).abs()).fold(0.0, f64::max);
+        Ok((graph, FoldProof { drift: gap / scale, inputs: probe.shape()[0], folded }))
+    }
+
+    /// The same without the proof, for the many re-initialised networks of an audit.
+    ///
+    /// # Errors
     /// `E-MODEL-004` when a batch norm does not follow a layer with weights whose output
     /// nothing else reads.
-    pub fn canonical(&self, probe: &Array, ws: &mut Workspace) -> Result<(Self, FoldProof)> {
-        let mut folded = 0;
+    pub fn folded(&self) -> Result<Self> {
         let mut graph = Self::default();
         let mut place: Vec<From> = Vec::new();
         for (n, node) in self.nodes().iter().enumerate() {
@@ -23,21 +37,14 @@ impl Graph {
                 Fate::Drop => place.push(inputs[0]),
                 Fate::Keep => {
                     let layer = match self.fold_into(n, node)? {
-                        Some(layer) => {
-                            folded += 1;
-                            layer
-                        }
+                        Some(layer) => layer,
                         None => node.layer.duplicate()?,
                     };
                     place.push(From::Node(graph.push(&node.name, layer, inputs)));
                 }
             }
         }
-        let (before, after) =
-            (self.forward(probe, ws)?.to_f64()?, graph.forward(probe, ws)?.to_f64()?);
-        let scale = before.iter().fold(f64::MIN_POSITIVE, |m, v| m.max(v.abs()));
-        let gap = before.iter().zip(&after).map(|(a, b)| (a - b).abs()).fold(0.0, f64::max);
-        Ok((graph, FoldProof { drift: gap / scale, inputs: probe.shape()[0], folded }))
+        Ok(graph)
     }
 
     /// What becomes of a node: a foldable batch norm and dropout go.

@@ -62,8 +62,8 @@ impl InputSpec {
 /// An image in the form the network sees.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Prepared {
-    /// Normalised intensities on the model grid (RAS+ mm); exactly 0 outside the mask. Its
-    /// data, i fastest, are the tensor `[k, j, i]`.
+    /// Normalised intensities on the model grid (RAS+ mm); outside the mask as the
+    /// options say. Its data, i fastest, are the tensor `[k, j, i]`.
     pub volume: Volume,
     /// The brain on the same grid.
     pub mask: Mask,
@@ -187,7 +187,11 @@ mod tests {
         let (volume, mask) = head();
         let reach = reach_mm(&mask).expect("reach");
         assert_eq!(reach, [4.5, 7.5, 5.5]);
-        let options = normalise::Options { method: normalise::Method::ZScore, clip: None };
+        let options = normalise::Options {
+            method: normalise::Method::ZScore,
+            clip: None,
+            ..normalise::Options::default()
+        };
         let spec = spec_for(&[[1.0; 3], reach], 1.0, 0.0, options).expect("spec");
         assert_eq!((spec.shape, spec.tensor_shape()), ([10, 16, 12], [12, 16, 10]));
         let wide = spec_for(&[reach], 1.0, 2.0, options).expect("spec");
@@ -206,7 +210,11 @@ mod tests {
     #[test]
     fn a_map_returns_to_the_place_it_came_from() {
         let (volume, mask) = head();
-        let options = normalise::Options { method: normalise::Method::None, clip: None };
+        let options = normalise::Options {
+            method: normalise::Method::None,
+            clip: None,
+            ..normalise::Options::default()
+        };
         let spec = InputSpec { shape: [14, 20, 16], spacing_mm: 1.0, normalise: options };
         let p = prepare(&volume, &mask, &spec).expect("prepared");
         let there = back(p.data(), p.grid(), volume.grid()).expect("back");

@@ -5,6 +5,7 @@ use std::path::Path;
 
 use rayon::prelude::*;
 
+use super::aims::{Aim, aims};
 use super::checkpoint::{self, CurveRow, Groups, Marks};
 use super::loss::CrossEntropy;
 use super::network::Network;
@@ -27,6 +28,8 @@ pub struct Example {
     pub data: Vec<f32>,
     /// Class number.
     pub class: usize,
+    /// Where the class is a range of a number: how far the number is from the limit.
+    pub distance: Option<f64>,
 }
 
 /// What is fitted on what.
@@ -143,7 +146,8 @@ fn key(identity: &str, task: &Task, settings: &Settings) -> Result<String> {
             .map(|&r| {
                 let e = &task.data[r];
                 let bytes: Vec<u8> = e.data.iter().flat_map(|v| v.to_le_bytes()).collect();
-                format!("{part} {r} {:?} {} {}\n", e.id, e.class, sha256_hex(&bytes))
+                let hash = sha256_hex(&bytes);
+                format!("{part} {r} {:?} {} {:?} {hash}\n", e.id, e.class, e.distance)
             })
             .collect();
         text += &lines.concat();
@@ -168,6 +172,8 @@ struct Run<N> {
     best: Option<State>,
     marks: Marks,
     loss: CrossEntropy,
+    /// What each row's logits should say while fitting, by number.
+    aims: Vec<Aim>,
     judge: CrossEntropy,
     workspace: Workspace,
 }
@@ -185,6 +191,7 @@ impl<N: Network> Run<N> {
             best: None,
             marks: Marks { key, ..Marks::default() },
             loss: balanced(task.fitting, settings.smoothing),
+            aims: aims(task, settings.softness),
             judge: balanced(task.validation, 0.0),
             workspace: Workspace::new(),
             network,
@@ -205,12 +212,12 @@ impl<N: Network> Run<N> {
         let (mut total, mut rate) = (0.0, 0.0);
         for rows in &batches {
             check_stop()?;
-            let classes: Vec<usize> = rows.iter().map(|&r| task.data[r].class).collect();
+            let aims: Vec<Aim> = rows.iter().map(|&r| self.aims[r]).collect();
             let x = augmented(task, rows, settings, epoch)?;
             let loss = &self.loss;
             let (value, gradients) = self.network.train_step(
                 x,
-                &mut |logits| loss.of(logits, &classes),
+                &mut |logits| loss.of(logits, &aims),
                 &mut dropout,
                 &mut self.workspace,
             )?;
@@ -258,10 +265,11 @@ impl<N: Network> Run<N> {
             let network = self.network.with_state(copy(named(&self.ema))?)?;
             let logits =
                 predict(&network, task, task.validation, settings.batch, &mut self.workspace)?;
-            let classes: Vec<usize> = task.validation.iter().map(|&r| task.data[r].class).collect();
+            let aims: Vec<Aim> =
+                task.validation.iter().map(|&r| Aim::sure(task.data[r].class)).collect();
             let flat: Vec<f64> = logits.concat();
-            let logits = Array::from_vec(flat, &[classes.len(), task.classes])?;
-            let value = self.judge.of(&logits, &classes)?.0;
+            let logits = Array::from_vec(flat, &[aims.len(), task.classes])?;
+            let value = self.judge.of(&logits, &aims)?.0;
             let before = self.marks.curves.last().and_then(|r| r.smoothed).unwrap_or(value);
             let keep = settings.loss_memory;
             let smoothed = keep * before + (1.0 - keep) * value;

@@ -71,7 +71,7 @@ fn data(n: usize) -> Vec<Example> {
             let class = usize::from(at % 3 == 0);
             let mut data: Vec<f32> = (0..24).map(|_| 0.5 * s.normal() as f32).collect();
             data[7] += class as f32 * 2.0 - 1.0;
-            Example { id: format!("s{at}"), data, class }
+            Example { id: format!("s{at}"), data, class, distance: None }
         })
         .collect()
 }

@@ -1,5 +1,6 @@
 //! Softmax cross-entropy with class weights and label smoothing.
 
+use super::aims::Aim;
 use crate::compute::Array;
 use crate::{Error, Result};
 
@@ -29,11 +30,11 @@ impl CrossEntropy {
     /// by the logits `[n, classes]`. Worked in f64.
     ///
     /// # Errors
-    /// [`Error::Shape`] when logits, classes and weights do not fit; [`Error::Model`]
+    /// [`Error::Shape`] when logits, aims and weights do not fit; [`Error::Model`]
     /// `E-TRAIN-001` when a logit is not finite.
-    pub fn of(&self, logits: &Array, classes: &[usize]) -> Result<(f64, Array)> {
-        let (n, width) = (classes.len(), self.weights.len());
-        if n == 0 || logits.shape() != [n, width] || classes.iter().any(|c| *c >= width) {
+    pub fn of(&self, logits: &Array, aims: &[Aim]) -> Result<(f64, Array)> {
+        let (n, width) = (aims.len(), self.weights.len());
+        if n == 0 || logits.shape() != [n, width] || aims.iter().any(|a| a.class >= width) {
             return Err(Error::shape("cross-entropy", [n, width], logits.shape()));
         }
         let values = logits.to_f64()?;
@@ -46,12 +47,13 @@ impl CrossEntropy {
             ));
         }
         let (mut loss, mut gradient) = (0.0, Vec::with_capacity(n * width));
-        for (row, &class) in values.chunks_exact(width).zip(classes) {
+        for (row, aim) in values.chunks_exact(width).zip(aims) {
             let top = row.iter().fold(f64::NEG_INFINITY, |m, v| m.max(*v));
             let total: f64 = row.iter().map(|v| (v - top).exp()).sum();
-            let scale = self.weights[class] / n as f64;
+            let scale = self.weights[aim.class] / n as f64;
+            let other = (1.0 - aim.certainty) / (width - 1).max(1) as f64;
             for (c, v) in row.iter().enumerate() {
-                let hit = f64::from(u8::from(c == class));
+                let hit = if c == aim.class { aim.certainty } else { other };
                 let target = (1.0 - self.smoothing) * hit + self.smoothing / width as f64;
                 let log_p = v - top - total.ln();
                 loss -= scale * target * log_p;
@@ -77,10 +79,11 @@ mod tests {
     fn the_gradient_is_the_slope_of_the_loss() {
         let mut s = Seed(8).stream("loss");
         let values: Vec<f64> = (0..12).map(|_| 3.0 * s.normal()).collect();
-        let classes = [2, 0, 1, 2];
+        let aims = [(2, 1.0), (0, 0.8), (1, 0.5), (2, 0.9)]
+            .map(|(class, certainty)| Aim { class, certainty });
         let loss = CrossEntropy { weights: vec![0.5, 2.0, 1.0], smoothing: 0.1 };
         let at = |v: &[f64]| {
-            loss.of(&Array::from_vec(v.to_vec(), &[4, 3]).expect("logits"), &classes).expect("loss")
+            loss.of(&Array::from_vec(v.to_vec(), &[4, 3]).expect("logits"), &aims).expect("loss")
         };
         let gradient = at(&values).1.to_f64().expect("f64");
         for i in 0..12 {
@@ -98,13 +101,13 @@ mod tests {
         assert_eq!(plain.weights, [2.0, 2.0 / 3.0]);
         let even = CrossEntropy { weights: vec![1.0; 2], smoothing: 0.0 };
         let zeros = Array::zeros::<f32>(&[1, 2]);
-        let (l, g) = even.of(&zeros, &[1]).expect("loss");
+        let (l, g) = even.of(&zeros, &[Aim::sure(1)]).expect("loss");
         assert!((l - 2f64.ln()).abs() < 1e-12);
         assert_eq!(g.host::<f32>().expect("f32"), [0.5, -0.5]);
         let far = Array::from_vec(vec![1e4f32, -1e4], &[1, 2]).expect("far");
-        assert_eq!(even.of(&far, &[1]).expect("loss").0, 2e4);
+        assert_eq!(even.of(&far, &[Aim::sure(1)]).expect("loss").0, 2e4);
         let bad = Array::from_vec(vec![f32::NAN, 0.0], &[1, 2]).expect("bad");
-        assert_eq!(even.of(&bad, &[1]).expect_err("nan").code(), "E-TRAIN-001");
-        assert!(even.of(&zeros, &[2]).is_err() && even.of(&zeros, &[]).is_err());
+        assert_eq!(even.of(&bad, &[Aim::sure(1)]).expect_err("nan").code(), "E-TRAIN-001");
+        assert!(even.of(&zeros, &[Aim::sure(2)]).is_err() && even.of(&zeros, &[]).is_err());
     }
 }

@@ -1,12 +1,15 @@
 //! Fitting networks: splits, losses, optimiser, the loop, and how well held-out subjects
 //! are told apart.
 
+pub mod aims;
+pub mod apply;
 pub mod augment;
 pub mod baseline;
 pub mod checkpoint;
 pub mod fit;
 pub mod loss;
 pub mod metrics;
+pub mod models;
 pub mod network;
 pub mod optimiser;
 pub mod pool;

@@ -2,17 +2,15 @@
 
 use std::collections::BTreeMap;
 
-use rayon::prelude::*;
-
 use super::baseline::shares;
 use super::fit::Example;
 use super::split::SplitRow;
+use crate::Result;
 use crate::cohort::{Cohort, Participant, Target};
 use crate::image::normalise;
 use crate::model::input::{InputSpec, prepare, reach_mm, spec_for};
 use crate::model::subject::{MaskSource, read_subject};
-use crate::progress::{Progress, check_stop};
-use crate::{Error, Result};
+use crate::progress::{Progress, in_parallel};
 
 /// How the model grid is chosen.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -55,23 +53,27 @@ pub fn prepare_cohort(
     progress: &dyn Progress,
 ) -> Result<Ready> {
     let labelled = target.label(cohort)?;
+    let distances = target.distances(cohort);
     let chosen: Vec<(&Participant, usize)> = cohort
         .participants
         .iter()
         .zip(&labelled.values)
         .filter_map(|(p, class)| Some((p, usize::from((*class)?))))
         .collect();
+    let name = |(p, _): &(&Participant, usize)| p.id.clone();
+    let distances = distances.into_iter().zip(&labelled.values).filter(|(_, c)| c.is_some());
     let input = match choice.shape {
         Some(shape) => {
             InputSpec { shape, spacing_mm: choice.spacing_mm, normalise: choice.normalise }
         }
         None => {
-            let reaches =
-                each(&chosen, "measuring brains", progress, |p| reach_mm(&read_subject(p)?.mask))?;
+            let reaches = in_parallel(&chosen, "measuring brains", progress, name, |(p, _)| {
+                reach_mm(&read_subject(p)?.mask)
+            })?;
             spec_for(&reaches, choice.spacing_mm, choice.margin_mm, choice.normalise)?
         }
     };
-    let read = each(&chosen, "preparing images", progress, |p| {
+    let read = in_parallel(&chosen, "preparing images", progress, name, |(p, _)| {
         let images = read_subject(p)?;
         let mut notes: Vec<String> =
             images.warnings.iter().map(|w| format!("{}: {w}", p.id)).collect();
@@ -96,8 +98,9 @@ pub fn prepare_cohort(
     if labelled.missing > 0 {
         out.notes.push(format!("{} rows without {} are left out", labelled.missing, target.column));
     }
-    for ((p, class), (data, shares, notes)) in chosen.into_iter().zip(read) {
-        out.examples.push(Example { id: p.id.clone(), data, class });
+    let rows = chosen.into_iter().zip(distances).zip(read);
+    for (((p, class), (distance, _)), (data, shares, notes)) in rows {
+        out.examples.push(Example { id: p.id.clone(), data, class, distance });
         out.rows.push(SplitRow { id: p.id.clone(), subject: p.subject.clone(), class });
         out.notes.extend(notes);
         out.shares = out.shares.zip(shares).map(|(mut all, one)| {
@@ -106,24 +109,4 @@ pub fn prepare_cohort(
         });
     }
     Ok(out)
-}
-
-/// Does `work` for every participant in parallel, results in order, errors with the first
-/// participant in order that has one.
-fn each<T: Send>(
-    chosen: &[(&Participant, usize)],
-    stage: &str,
-    progress: &dyn Progress,
-    work: impl Fn(&Participant) -> Result<T> + Sync,
-) -> Result<Vec<T>> {
-    progress.begin(stage, chosen.len() as u64);
-    let one = |(p, _): &(&Participant, usize)| {
-        check_stop()?;
-        let done = work(p);
-        progress.advance(1, &p.id);
-        done
-    };
-    let all: Vec<Result<T, Error>> = chosen.par_iter().map(one).collect();
-    progress.end();
-    all.into_iter().collect()
 }

@@ -29,7 +29,8 @@ pub struct RunSettings {
     pub folds: usize,
     /// Share of subjects held out when `folds` is 1.
     pub hold_out: f64,
-    /// Share of the training subjects that choose the epoch.
+    /// Share of the training subjects that choose the epoch. With 0 all are fitted and the
+    /// last epoch is kept: a handful of subjects is better fitted than listened to.
     pub validation: f64,
     /// Bootstrap draws of the intervals.
     pub draws: usize,
@@ -155,8 +156,11 @@ fn split(rows: &[SplitRow], settings: &RunSettings) -> Result<Vec<Parts>> {
     };
     let inner = |(fold, (training, test)): (usize, (Vec<usize>, Vec<usize>))| {
         let purpose = format!("fold-{fold}");
-        let (fitting, validation) =
-            validation_split(rows, &training, settings.validation, seed, &purpose)?;
+        let (fitting, validation) = if settings.validation == 0.0 {
+            (training.clone(), Vec::new())
+        } else {
+            validation_split(rows, &training, settings.validation, seed, &purpose)?
+        };
         let of = |part: &[usize]| part.iter().map(|&r| rows[r].clone()).collect::<Vec<_>>();
         assert_disjoint(&of(&training), &of(&test))?;
         assert_disjoint(&of(&fitting), &of(&validation))?;
@@ -165,7 +169,7 @@ fn split(rows: &[SplitRow], settings: &RunSettings) -> Result<Vec<Parts>> {
     outer.into_iter().enumerate().map(inner).collect()
 }
 
-#[allow(clippy::too_many_arguments)]
+#[expect(clippy::too_many_arguments, reason = "the parts of a bundle, each named once")]
 fn save(
     fitted: Fitted,
     architecture: &ArchitectureSpec,
@@ -276,6 +280,8 @@ mod tests {
                 assert!(rest.into_iter().all(|&r| !held.contains(&rows[r].subject.as_str())));
             }
         }
+        let all = split(&rows, &RunSettings { validation: 0.0, ..settings(4) }).expect("parts");
+        assert!(all.iter().all(|p| p.validation.is_empty() && p.fitting.len() == 36));
         let parts = split(&rows, &settings(4)).expect("parts");
         assert_eq!(parts.iter().map(|p| p.test.len()).sum::<usize>(), 48);
     }

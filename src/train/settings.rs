@@ -27,6 +27,9 @@ pub struct Settings {
     pub weight_decay: f64,
     /// Label smoothing.
     pub smoothing: f64,
+    /// Where the classes are ranges of a number: how soft the border between them is, in root
+    /// mean squares of the distance to it; 0 is a sharp border.
+    pub softness: f64,
     /// Memory of the moving average of the weights, per step.
     pub ema: f64,
     /// Memory of the moving average of the validation loss, per epoch.
@@ -40,16 +43,17 @@ pub struct Settings {
 impl Default for Settings {
     fn default() -> Self {
         Self {
-            epochs: 60,
+            epochs: 50,
             min_epochs: 20,
             patience: 15,
-            batch: 8,
-            lr: 1e-3,
+            batch: 4,
+            lr: 5e-3,
             warmup_epochs: 3,
             lr_floor: 0.02,
             weight_decay: 0.01,
-            smoothing: 0.05,
-            ema: 0.98,
+            smoothing: 0.0,
+            softness: 0.5,
+            ema: 0.99,
             loss_memory: 0.6,
             augment: Augmentation::default(),
             seed: 1,
@@ -73,6 +77,7 @@ impl Settings {
             ("lr_floor", !(0.0..=1.0).contains(&self.lr_floor)),
             ("weight_decay", !positive(self.weight_decay)),
             ("smoothing", !share(self.smoothing)),
+            ("softness", !positive(self.softness)),
             ("ema", !share(self.ema)),
             ("loss_memory", !share(self.loss_memory)),
             ("augment.flip", !(0.0..=1.0).contains(&a.flip)),

@@ -29,7 +29,12 @@ fn word(path: &Path) -> &str {
 #[test]
 fn every_command_has_help_with_an_example() {
     let commands: &[&[&str]] = &[
+        &["demo"],
         &["phantom"],
+        &["train"],
+        &["predict"],
+        &["explain"],
+        &["audit"],
         &["inspect"],
         &["list"],
         &["report"],

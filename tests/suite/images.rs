@@ -147,7 +147,7 @@ fn eight_stored_orders_are_one_image() {
 }
 
 /// The same voxels stored in another axis order.
-fn stored(ras: &Volume, order: [usize; 3], flip: [bool; 3]) -> Volume {
+pub fn stored(ras: &Volume, order: [usize; 3], flip: [bool; 3]) -> Volume {
     let (shape, m) = (ras.grid().shape(), ras.grid().affine());
     let new_shape = order.map(|w| shape[w]);
     let mut affine = [[0.0; 4]; 3];

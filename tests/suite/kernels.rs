@@ -122,3 +122,16 @@ fn pools_agree_with_their_windows_and_conserve() {
         assert!((left - right).abs() < 1e-10 * (1.0 + left.abs()));
     }
 }
+
+#[test]
+fn a_nan_is_a_maximum_only_of_a_window_of_nans() {
+    let n = f64::NAN;
+    let x = [n, 1.0, 3.0, n, 2.0, 2.0, n, n, n, f64::NEG_INFINITY];
+    let g = PoolGeometry { kernel: [1, 1, 2], stride: [1, 1, 2], ..PoolGeometry::tiles(1) };
+    let x = Array::from_vec(x.to_vec(), &[1, 1, 1, 1, 10]).expect("shape");
+    let m = pool3d::max_forward(&x, &g, &mut Workspace::new()).expect("max");
+    let y = m.output.to_f64().expect("host");
+    assert_eq!((&y[..3], y[4]), (&[1.0, 3.0, 2.0][..], f64::NEG_INFINITY));
+    assert!(y[3].is_nan());
+    assert_eq!((&m.places[..3], m.places[4]), (&[1, 2, 4][..], 9));
+}

@@ -1,11 +1,16 @@
-//! Relevance against outside truth: the small network whose maps Zennit 0.5.1 computed
-//! (padding-free 2³ convolution, ReLU, dense), and closure of the ledger.
+//! Relevance against outside truth: maps that Zennit 0.5.1 computed for a small network, single
+//! neurons, a padded convolution, a pool and residual sums; and closure of the ledger.
 
 use heatproof::compute::{Array, ConvGeometry, Workspace};
+use heatproof::explain::rules::RULES;
+use heatproof::explain::terms::redistribute;
 use heatproof::explain::{Composite, Start, explain};
 use heatproof::model::Graph;
 use heatproof::model::graph::From;
-use heatproof::model::layers::{conv3d::Conv3d, dense::Dense, flatten::Flatten, relu::Relu};
+use heatproof::model::layer::{Layer, Role};
+use heatproof::model::layers::{
+    add::Add, average_pool::AveragePool, conv3d::Conv3d, dense::Dense, flatten::Flatten, relu::Relu,
+};
 
 fn array(data: &[f64], shape: &[usize]) -> Array {
     Array::from_vec(data.to_vec(), shape).expect("shape")
@@ -55,5 +60,95 @@ fn maps_equal_those_of_zennit_and_every_layer_closes() {
         for line in &e.ledgers[0] {
             assert!(line.residual() < 1e-12, "{rule} {line:?}");
         }
+    }
+}
+
+/// The map of one layer by a rule, ε = 1e-6.
+fn one(layer: &dyn Layer, rule: &str, x: &Array, r: &Array) -> Vec<f64> {
+    let Role::Affine(affine) = layer.role() else { panic!("not affine") };
+    let rule = RULES.iter().find(|known| known.card.id == rule).expect("known");
+    let share = redistribute(affine, x, r, 1e-6, &(rule.groups)(), &mut Workspace::new());
+    share.expect("shared").input.to_f64().expect("host")
+}
+
+fn same(got: &[f64], want: &[f64], what: &str) {
+    assert_eq!(got.len(), want.len());
+    for (g, w) in got.iter().zip(want) {
+        assert!((g - w).abs() < 2e-5 * w.abs().max(1.0), "{what}: {got:?} instead of {want:?}");
+    }
+}
+
+#[test]
+fn single_neurons_with_negative_input_and_with_output_zero_equal_zennit() {
+    let (x, r) = (array(&[1.0, 1.0, -2.0], &[1, 3]), array(&[1.0], &[1, 1]));
+    for (rule, bias, truth) in [
+        ("epsilon", 0.5, [-3.999992, 1.999996, 3.999992]),
+        ("epsilon", 2.0, [1.999998, -0.999999, -1.999998]),
+        ("epsilon", 1.0, [2e6, -1e6, -2e6]),
+        ("z_plus", 0.5, [0.8, 0.0, 0.0]),
+        ("z_plus", 2.0, [0.5, 0.0, 0.0]),
+        ("z_plus", 1.0, [0.666666, 0.0, 0.0]),
+        ("alpha_beta", 0.5, [1.599999, -0.333333, -0.666666]),
+        ("alpha_beta", 2.0, [1.0, -0.333333, -0.666666]),
+        ("alpha_beta", 1.0, [1.333333, -0.333333, -0.666666]),
+    ] {
+        let layer = Dense::new(array(&[2.0, -1.0, 1.0], &[1, 3]), array(&[bias], &[1]));
+        same(&one(&layer.expect("dense"), rule, &x, &r), &truth, &format!("{rule}, bias {bias}"));
+    }
+}
+
+#[test]
+fn a_padded_convolution_equals_zennit() {
+    let weight: Vec<f64> = (0..27).map(|i| f64::from(i - 13) / 10.0).collect();
+    let layer =
+        Conv3d::new(array(&weight, &[1, 1, 3, 3, 3]), array(&[0.3], &[1]), ConvGeometry::same(3));
+    let layer = layer.expect("conv");
+    let shape = [1, 1, 2, 2, 2];
+    let x = array(&[1.0, -1.0, 2.0, 0.0, 3.0, -2.0, 0.5, 1.0], &shape);
+    for (rule, truth) in [
+        ("epsilon", [2.99408, -2.83309, 5.02227, 0.0, 4.63575, -2.76854, 0.53115, 0.90133]),
+        ("z_plus", [0.0, 2.33929, 0.19157, 0.0, 1.90693, 0.49624, 0.61355, 1.49771]),
+        ("alpha_beta", [-1.8064, 4.63096, -1.66934, 0.0, 3.20824, -2.48442, 1.21611, 2.99543]),
+    ] {
+        same(&one(&layer, rule, &x, &array(&[1.0; 8], &shape)), &truth, rule);
+    }
+}
+
+/// The map of a graph by LRP-ε, started at its first logit.
+fn map(graph: &Graph, x: &Array) -> Vec<f64> {
+    let composite = Composite::named("epsilon").expect("known");
+    let e = explain(graph, x, &composite, Start::Class(0), &mut Workspace::new());
+    e.expect("explained").relevance.to_f64().expect("host")
+}
+
+#[test]
+fn average_pools_and_residual_sums_equal_zennits_norm() {
+    let mut pool = Graph::default();
+    let a = pool.push("mean", Box::new(AveragePool { geometry: None }), vec![From::Input]);
+    let _ = pool.push("flat", Box::new(Flatten), vec![From::Node(a)]);
+    let x = array(&[1.0, -1.0, 2.0, 0.0, 0.0, 0.0, 3.0, -1.0], &[1, 1, 2, 2, 2]);
+    // the table is for R = 1, the walk starts with the mean of 0.5
+    let truth = [0.25, -0.25, 0.5, 0.0, 0.0, 0.0, 0.75, -0.25].map(|r: f64| 0.5 * r);
+    same(&map(&pool, &x), &truth, "average pool");
+
+    // y = x + branch(x); the last layer starts the sum with R = 1 at every output
+    let residual = |branch: [&Array; 2], x: &Array, last: &[f64]| {
+        let dense = |w: Array, b: Array| Box::new(Dense::new(w, b).expect("dense"));
+        let [w, b] = branch.map(|a| a.duplicate().expect("copy"));
+        let mut graph = Graph::default();
+        let a = graph.push("branch", dense(w, b), vec![From::Input]);
+        let s = graph.push("sum", Box::new(Add), vec![From::Input, From::Node(a)]);
+        let last = dense(array(last, &[1, last.len()]), array(&[0.0], &[1]));
+        let _ = graph.push("last", last, vec![From::Node(s)]);
+        map(&graph, x)
+    };
+    let branch = [&array(&[1.0, 2.0, -1.0, 1.0], &[2, 2]), &array(&[0.0, 0.0], &[2])];
+    let x = array(&[1.0, 2.0], &[1, 2]);
+    same(&residual(branch, &x, &[1.0 / 6.0, 1.0 / 3.0]), &[0.0, 2.0], "sum");
+    // branches that cancel to d: relevance grows as 2 / d, held back by ε alone
+    for (d, truth) in [(1.0, 1.0), (1e-2, 199.98), (1e-4, 19802.0), (1e-6, 1e6)] {
+        let branch = [&array(&[1.0], &[1, 1]), &array(&[d - 2.0], &[1])];
+        let got = residual(branch, &array(&[1.0], &[1, 1]), &[1.0 / d]);
+        same(&got, &[truth], &format!("cancelling to {d}"));
     }
 }

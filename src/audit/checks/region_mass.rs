@@ -9,12 +9,13 @@
 //!   relevance because it helps to read another one.
 //! * **Source** Böhle et al. 2019, <https://arxiv.org/abs/1903.07317>; Tinauer et al. 2022.
 
-use super::{Check, interval, mean_of, of_cohort, of_subject};
+use super::{Check, interval, mean_of, of_cohort, of_subject, region_evidence};
 use crate::Result;
 use crate::audit::case::{Bench, Case};
 use crate::audit::finding::{Cell, Column, Finding, Series, Table};
 use crate::card::{Better, Card};
 use crate::image::atlas::{Atlas, Side};
+use crate::stats::bootstrap::Bounds;
 use crate::stats::{Stat, curve, moments, undefined};
 
 /// What it says of itself.
@@ -94,8 +95,20 @@ fn mean(stats: impl Iterator<Item = Stat>) -> Stat {
     moments::mean(&stats.flatten().collect::<Vec<_>>())
 }
 
+/// Mean enrichment of every region over the subjects for whom it is defined.
+fn enrichments(atlas: &Atlas, all: &[Vec<[f64; 3]>]) -> Vec<Stat> {
+    let of = |part: usize| mean(all.iter().map(|p| enrichment(p, part)));
+    (0..atlas.len()).map(|r| of(r + 2)).collect()
+}
+
+/// Share of the brain's |R| over share of its volume.
+fn enrichment(parts: &[[f64; 3]], part: usize) -> Stat {
+    let brain = |n: usize| parts[1..].iter().map(|q| q[n]).sum::<f64>();
+    ratio(ratio(parts[part][0], brain(0))?, ratio(parts[part][2], brain(2))?)
+}
+
 fn table(bench: &Bench<'_>, atlas: &Atlas, all: &[Vec<[f64; 3]>]) -> Table {
-    let names = "region side volume_ml relevance_sum share share_low share_high density enrichment laterality auc";
+    let names = "region side volume_ml relevance_sum share share_low share_high density enrichment laterality auc auc_low auc_high";
     let unit = |n: &str| match n {
         "region" | "side" => "",
         "volume_ml" => "ml",
@@ -128,18 +141,20 @@ fn table(bench: &Bench<'_>, atlas: &Atlas, all: &[Vec<[f64; 3]>]) -> Table {
             region.and_then(|r| r.pair).and_then(|i| regions.iter().position(|q| q.index == i));
         let volume = all.iter().map(|p| ratio(p[part][2], brain(p, 2)));
         let volumes: std::result::Result<Vec<f64>, _> = volume.collect();
-        let enrichment = mean(
-            all.iter()
-                .map(|p| ratio(ratio(p[part][0], brain(p, 0))?, ratio(p[part][2], brain(p, 2))?)),
-        );
+        let enrichment = mean(all.iter().map(|p| enrichment(p, part)));
         let laterality = pair.map_or_else(
             || undefined("no partner on the other side"),
             |q| mean(all.iter().map(|p| ratio(p[part][0] - p[q + 2][0], p[part][0] + p[q + 2][0]))),
         );
-        let auc = if bench.classes.len() == 2 {
-            volumes.and_then(|v| curve::auc(&labels, &v))
-        } else {
-            undefined("defined for two classes")
+        let known = bench.evidence.zip(region).and_then(|(e, r)| e.regions.get(&r.index));
+        let auc = match known {
+            Some(known) => known.auc.clone(),
+            None if bench.classes.len() == 2 => volumes.and_then(|v| curve::auc(&labels, &v)),
+            None => undefined("defined for two classes"),
+        };
+        let end = |of: fn(&Bounds) -> f64| match known.and_then(|k| k.interval.as_ref()) {
+            Some(b) => Cell::Number(of(b)),
+            None => Cell::Missing("needs label maps of all subjects".to_owned()),
         };
         let outside =
             |stat: Stat| cell(if part == 0 { undefined("outside the brain") } else { stat });
@@ -155,6 +170,8 @@ fn table(bench: &Bench<'_>, atlas: &Atlas, all: &[Vec<[f64; 3]>]) -> Table {
             outside(enrichment),
             cell(laterality),
             outside(auc),
+            end(|b| b.low),
+            end(|b| b.high),
         ]);
     }
     Table { name: "regions".to_owned(), columns, rows }
@@ -198,7 +215,10 @@ impl Check for RegionMass {
         let whole = mean_of(&background, bench.seed, "region_mass/background_share");
         let mut found = of_cohort(&CARD, "background_share", whole);
         match atlas {
-            Some(atlas) => found.tables.push(table(bench, atlas, &all)),
+            Some(atlas) => {
+                found.tables.push(table(bench, atlas, &all));
+                out.extend(region_evidence::compare(bench, atlas, &enrichments(atlas, &all)));
+            }
             None => found.notes.push("No regions: an atlas or a label map is missing.".to_owned()),
         }
         out.push(found);

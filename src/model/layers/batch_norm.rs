@@ -2,7 +2,7 @@
 
 use super::super::layer::{Gradients, Layer, Mode, Pass, Role, Saved};
 use crate::card::{Better, Card};
-use crate::compute::{Array, Workspace, batch_norm};
+use crate::compute::{Array, Real, Workspace, batch_norm};
 use crate::{Error, Result};
 
 /// What this layer says of itself.
@@ -90,8 +90,8 @@ impl Layer for BatchNorm {
         let (dx, dgamma, dbeta) =
             batch_norm::backward(pass.inputs[0], pass.grad, &gamma, (mean, variance), EPSILON, ws)?;
         let narrow = |v: Vec<f64>| {
-            let len = v.len();
-            Array::from_vec(v.into_iter().map(|v| v as f32).collect(), &[len])
+            let wide = Array::from_vec(v, self.gamma.shape())?;
+            crate::by_type!(self.gamma, T => wide.cast::<T>())
         };
         Ok(Gradients { inputs: vec![dx], parameters: vec![narrow(dgamma)?, narrow(dbeta)?] })
     }
@@ -117,9 +117,11 @@ impl Layer for BatchNorm {
         // the running variance is the unbiased one, as in PyTorch
         let unbias = if *count > 1.0 { count / (count - 1.0) } else { 1.0 };
         let mix = |old: &mut Array, new: &[f64], factor: f64| -> Result<()> {
-            for (old, new) in old.host_mut::<f32>()?.iter_mut().zip(new) {
-                *old = (f64::from(*old) * (1.0 - momentum) + new * factor * momentum) as f32;
-            }
+            crate::by_type!(old, T => {
+                for (old, new) in old.host_mut::<T>()?.iter_mut().zip(new) {
+                    *old = T::of(old.wide() * (1.0 - momentum) + new * factor * momentum);
+                }
+            });
             Ok(())
         };
         mix(&mut self.mean, mean, 1.0)?;

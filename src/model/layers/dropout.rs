@@ -43,10 +43,11 @@ impl Layer for Dropout {
         let Mode::Train(stream) = mode else {
             return Ok((inputs[0].duplicate()?, Saved::Nothing));
         };
-        let keep = (1.0 / (1.0 - self.rate)) as f32;
+        let keep = 1.0 / (1.0 - self.rate);
         let draw = |_| if stream.chance(self.rate) { 0.0 } else { keep };
-        let factors: Vec<f32> = (0..inputs[0].len()).map(draw).collect();
+        let factors: Vec<f64> = (0..inputs[0].len()).map(draw).collect();
         let factors = Array::from_vec(factors, inputs[0].shape())?;
+        let factors = crate::by_type!(inputs[0], T => factors.cast::<T>()?);
         Ok((elementwise::times(inputs[0], &factors, ws)?, Saved::Factors(factors)))
     }
 

@@ -1,0 +1,74 @@
+//! What a record says of the model and of the explanation, in words and tables.
+
+use super::finding::{Cell, Column, Table};
+use super::gather::Gathered;
+use super::record::{ExplanationCard, ModelCard};
+use crate::Result;
+use crate::explain::Composite;
+use crate::model::Graph;
+use crate::model::layer::Role;
+
+/// The network, layer by layer as it is explained.
+///
+/// # Errors
+/// Those of [`crate::model::Graph::describe`].
+pub fn model_card(of: &Gathered) -> Result<ModelCard> {
+    let spec = &of.bundle.spec;
+    let [k, j, i] = spec.input.tensor_shape();
+    let layers = layers(&of.canonical, &[1, k, j, i], &of.composite)?;
+    let proof = &of.proof;
+    Ok(ModelCard {
+        architecture: spec.architecture.name.clone(),
+        parameters: of.bundle.graph.parameters().iter().map(|(_, a)| a.len()).sum(),
+        input_shape: spec.input.shape,
+        spacing_mm: spec.input.spacing_mm,
+        sha256: spec.weights_sha256.clone(),
+        layers,
+        fold_proof: format!(
+            "{} batch norm layers folded into the layers before them; on {} inputs the logits \
+             differ by at most {:.1e} of the largest logit",
+            proof.folded, proof.inputs, proof.drift
+        ),
+    })
+}
+
+/// A graph layer by layer for an input `[c, k, j, i]`: name, kind, output shape, trainable
+/// numbers, and the rule relevance passes it by.
+///
+/// # Errors
+/// Those of [`Graph::describe`].
+pub fn layers(graph: &Graph, input: &[usize], composite: &Composite) -> Result<Table> {
+    let columns = ["layer", "kind", "output c×k×j×i", "parameters", "rule"];
+    let columns = columns.map(|n| Column { name: n.to_owned(), unit: String::new() }).to_vec();
+    let text = |t: &str| Cell::Text(t.to_owned());
+    let mut rows = Vec::new();
+    for (row, node) in graph.describe(input)?.iter().zip(graph.nodes()) {
+        let shape: Vec<String> = row.shape.iter().map(usize::to_string).collect();
+        let rule = match node.layer.role() {
+            Role::Affine(affine) => composite.rule(affine.weight().shape().len()).card.id,
+            Role::Pointwise => "pass",
+            Role::Reshape => "reshape",
+            Role::Routing => "winner",
+            Role::Proportional | Role::Merge => "in proportion",
+            Role::MustFold(..) => "none",
+        };
+        let parameters = Cell::Number(row.parameters as f64);
+        let (name, kind) = (text(&row.name), text(row.kind));
+        rows.push(vec![name, kind, text(&shape.join("×")), parameters, text(rule)]);
+    }
+    Ok(Table { name: "layers".to_owned(), columns, rows })
+}
+
+/// How maps were made.
+pub fn explanation_card(of: &Gathered) -> ExplanationCard {
+    ExplanationCard {
+        rule: of.composite.id.to_owned(),
+        stabiliser: format!("{:e} absolute, sign(0) = +1", of.composite.epsilon),
+        bias: "kept apart: the share of the biases is a line of the ledger and is not spread \
+               over the inputs"
+            .to_owned(),
+        start: of.start.words(&of.bundle.spec.classes),
+        colour_range: "±99.5 % quantile of |R| inside the masks, the same for all subjects"
+            .to_owned(),
+    }
+}

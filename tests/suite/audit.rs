@@ -1,0 +1,303 @@
+//! Each check on networks and maps whose truth is known: it finds what is there, and nothing
+//! where nothing is.
+
+use std::sync::LazyLock;
+
+use heatproof::audit::case::{Bench, Case};
+use heatproof::audit::checks::{
+    Check, ledger_closure::LedgerClosure, ledger_leakage::LedgerLeakage,
+    model_performance::ModelPerformance, planted_recovery::PlantedRecovery,
+    region_mass::RegionMass, weights_cascade::WeightsCascade,
+    weights_exchangeability::WeightsExchangeability,
+};
+use heatproof::audit::finding::{COHORT, Finding, Interval, Outcome};
+use heatproof::compute::{Array, ConvGeometry, PoolGeometry, Workspace};
+use heatproof::explain::{Composite, Start};
+use heatproof::image::{Grid, Labels, Mask};
+use heatproof::model::graph::From;
+use heatproof::model::layers::{average_pool::AveragePool, flatten::Flatten};
+use heatproof::model::{ArchitectureSpec, Graph, build};
+use heatproof::seed::Seed;
+
+use super::nets::{conv, heads};
+
+/// Input voxels as the tensor has them: `[k, j, i]`.
+const INPUT: [usize; 3] = [12, 16, 12];
+/// Subjects.
+const CASES: usize = 8;
+/// Re-initialised networks: the smallest p is 0.05.
+const NETWORKS: usize = 19;
+/// Slices below this one hold the planted effect.
+const PLANTED: usize = 5;
+
+static CLASSES: LazyLock<Vec<String>> = LazyLock::new(|| vec!["term".into(), "preterm".into()]);
+static COMPOSITE: LazyLock<Composite> =
+    LazyLock::new(|| Composite::named("epsilon_plus").expect("known"));
+
+/// Heads in the half of the grid that the mask holds (all but the outermost voxels), the
+/// truth in the lower slices, and a region for each of four quarters.
+static HEADS: LazyLock<Vec<Case>> = LazyLock::new(|| {
+    let [k, j, i] = INPUT;
+    let grid = Grid::centred([i, j, k], [3.0; 3]).expect("grid");
+    let voxels = i * j * k;
+    let images = heads(&mut Seed(70).stream("test/audit/heads"), CASES, INPUT);
+    let images = images.to_f64().expect("images");
+    let at = |v: usize| [v % i, v / i % j, v / (i * j)];
+    let inside = |v: usize| (0..3).all(|a| at(v)[a] > 0 && at(v)[a] + 1 < [i, j, k][a]);
+    let mask = |keep: &dyn Fn(usize) -> bool| {
+        Mask::new(grid.clone(), (0..voxels).map(keep).collect()).expect("mask")
+    };
+    let region = |v: usize| i32::from(at(v)[2] >= PLANTED) + 2 * i32::from(at(v)[1] >= 8) + 1;
+    let labels = (0..voxels).map(|v| if inside(v) { region(v) } else { 0 }).collect();
+    let labels = Labels::new(grid.clone(), labels).expect("labels");
+    (0..CASES)
+        .map(|n| Case {
+            id: format!("sub-{n}"),
+            class: n % 2,
+            data: images[n * voxels..(n + 1) * voxels].iter().map(|v| *v as f32).collect(),
+            grid: grid.clone(),
+            mask: mask(&inside),
+            labels: Some(labels.clone()),
+            truth: Some(mask(&|v| at(v)[2] < PLANTED)),
+            held_out: true,
+            image_sha256: String::new(),
+        })
+        .collect()
+});
+
+/// A network as it is drawn before any training, with the batch statistics of the heads.
+fn untrained(seed: u64) -> Graph {
+    let spec = ArchitectureSpec::named("compact", INPUT, 2).expect("known");
+    let graph = build(&spec, Seed(seed)).expect("built");
+    let data: Vec<f32> = HEADS.iter().flat_map(|c| c.data.iter().copied()).collect();
+    let [k, j, i] = INPUT;
+    let probe = Array::from_vec(data, &[CASES, 1, k, j, i]).expect("heads");
+    let layers = graph.weighted_layers();
+    graph.reinitialised(&layers, Seed(seed), Some(&probe), &mut Workspace::new()).expect("drawn")
+}
+
+/// The network with one of its arrays changed.
+fn changed(graph: &Graph, name: &str, change: impl Fn(&mut [f32])) -> Graph {
+    let mut copy = graph.duplicate().expect("copy");
+    let mut parameters = copy.parameters_mut();
+    let found = parameters.iter_mut().find(|p| p.0 == name).expect("parameter");
+    change(found.1.host_mut::<f32>().expect("f32"));
+    copy
+}
+
+/// What the checks say of a network on the heads, after `plant` has had its way.
+fn measured(check: &dyn Check, trained: &Graph, plant: impl Fn(&mut Bench<'_>)) -> Vec<Finding> {
+    let folded = trained.folded().expect("folded");
+    let (cases, seed) = (&HEADS[..], Seed(71));
+    let mut bench = Bench::new(&folded, trained, cases, &CLASSES, &COMPOSITE, Start::Margin, seed)
+        .expect("bench");
+    bench.draws = NETWORKS;
+    plant(&mut bench);
+    check.measure(&bench).expect("measured")
+}
+
+/// All numbers of a quantity but the cohort's, or the cohort's alone.
+fn values(findings: &[Finding], quantity: &str, cohort: bool) -> Vec<f64> {
+    let own = findings.iter().filter(|f| f.quantity == quantity);
+    own.filter(|f| (f.subject == COHORT) == cohort)
+        .map(|f| f.outcome.value().unwrap_or_else(|| panic!("{:?}", f.outcome)))
+        .collect()
+}
+
+fn cohort(findings: &[Finding], quantity: &str) -> f64 {
+    let all = values(findings, quantity, true);
+    assert_eq!(all.len(), 1, "{quantity}");
+    all[0]
+}
+
+/// Maps drawn by a rule from the voxel's place, the same for every subject.
+fn draw(bench: &mut Bench<'_>, value: impl Fn(&Case, usize) -> f32) {
+    for (case, e) in bench.cases.iter().zip(&mut bench.explanations) {
+        e.relevance = (0..case.grid.len()).map(|v| value(case, v)).collect();
+    }
+}
+
+fn truth(case: &Case, v: usize) -> f32 {
+    f32::from(u8::from(case.truth.as_ref().is_some_and(|t| t.data()[v])))
+}
+
+#[test]
+fn performance_is_the_lower_end_of_the_interval_and_is_not_made_up() {
+    let net = untrained(1);
+    let found = measured(&ModelPerformance, &net, |_| {});
+    assert!(matches!(found[0].outcome, Outcome::NotApplicable { .. }), "{found:?}");
+    let known = Interval { low: 0.72, high: 0.9, level: 0.95, method: "test".into() };
+    let found = measured(&ModelPerformance, &net, |b| b.performance = Some(known.clone()));
+    assert_eq!(cohort(&found, "auc_low"), 0.72);
+}
+
+#[test]
+fn a_ledger_that_does_not_close_is_seen_for_that_subject_alone() {
+    let net = untrained(2);
+    let sound = values(&measured(&LedgerClosure, &net, |_| {}), "residual", false);
+    assert!(sound.len() == CASES && sound.iter().all(|r| *r <= 1e-6), "{sound:?}");
+    let found = measured(&LedgerClosure, &net, |bench| {
+        let line = &mut bench.explanations[3].ledger[2];
+        line.handed_on += 1e-3 * line.mass.max(line.mass_handed_on);
+    });
+    let open = values(&found, "residual", false);
+    assert!((open[3] - 1e-3).abs() < 1e-4, "{open:?}");
+    assert_eq!((&open[..3], &open[4..]), (&sound[..3], &sound[4..]));
+}
+
+#[test]
+fn biases_that_decide_are_leaks_and_a_network_without_them_has_none() {
+    let bare = untrained(3);
+    // γ = 1 and β = 0 still leave the running mean as a bias: it is taken out, too
+    let state = bare.state().into_iter().map(|(name, array)| {
+        let mut array = array.duplicate().expect("copy");
+        if name.ends_with("running_mean") {
+            array.host_mut::<f32>().expect("f32").fill(0.0);
+        }
+        (name, array)
+    });
+    let bare = bare.with_state(state.collect()).expect("state");
+    let leaks = |net: &Graph| values(&measured(&LedgerLeakage, net, |_| {}), "leak_share", false);
+    let none = leaks(&bare);
+    assert!(none.len() == CASES && none.iter().all(|l| *l < 1e-3), "{none:?}");
+    let biased = changed(&bare, "dense.bias", |b| b.copy_from_slice(&[-100.0, 100.0]));
+    let all = leaks(&biased);
+    assert!(all.iter().all(|l| *l > 0.5), "{all:?}");
+    // biases below the output leak as well
+    let shifted = changed(&bare, "norm2.beta", |b| b.fill(50.0));
+    let all = leaks(&shifted);
+    assert!(all.iter().all(|l| *l > 0.5), "{all:?}");
+}
+
+#[test]
+fn an_untrained_network_is_one_among_others() {
+    let p =
+        |seed: u64| cohort(&measured(&WeightsExchangeability, &untrained(seed), |_| {}), "p_value");
+    let all: Vec<f64> = (10..15).map(p).collect();
+    assert!(all.iter().filter(|p| **p <= 0.05).count() <= 1, "{all:?}");
+    assert!(all.iter().sum::<f64>() / 5.0 > 0.2, "{all:?}");
+}
+
+#[test]
+fn a_network_that_looks_at_one_place_stands_out() {
+    let net = changed(&untrained(4), "dense.weight", |w| {
+        // two classes, 16 channels, and a weight per place
+        let (half, places) = (w.len() / 2, w.len() / 2 / 16);
+        for (n, weight) in w.iter_mut().enumerate() {
+            let here = n % places == places / 2 + 1;
+            *weight = if here { [-0.5, 0.5][n / half] } else { 0.0 };
+        }
+    });
+    let found = measured(&WeightsExchangeability, &net, |_| {});
+    assert_eq!(cohort(&found, "p_value"), 1.0 / (NETWORKS + 1) as f64);
+}
+
+/// Averages of the lower and the upper half as logits, beside a convolution whose output
+/// nobody reads: weights without influence.
+fn without_influence() -> Graph {
+    let mut graph = Graph::default();
+    let _ = graph.push("unread", conv(1, 2, ConvGeometry::same(3)), vec![From::Input]);
+    let halves = PoolGeometry {
+        kernel: [INPUT[0] / 2, INPUT[1], INPUT[2]],
+        stride: [INPUT[0] / 2, INPUT[1], INPUT[2]],
+        ..PoolGeometry::tiles(1)
+    };
+    let pool = AveragePool { geometry: Some(halves) };
+    let mean = graph.push("mean", Box::new(pool), vec![From::Input]);
+    let _ = graph.push("flat", Box::new(Flatten), vec![From::Node(mean)]);
+    graph
+}
+
+#[test]
+fn maps_that_ignore_the_weights_pass_no_test_of_the_weights() {
+    let net = without_influence();
+    assert_eq!(net.weighted_layers(), ["unread"]);
+    let found = measured(&WeightsCascade, &net, |_| {});
+    assert!(cohort(&found, "similarity_full") > 0.999);
+    let found = measured(&WeightsExchangeability, &net, |_| {});
+    let p = found.iter().find(|f| f.quantity == "p_value").expect("finding");
+    match &p.outcome {
+        Outcome::Measured { value, .. } => assert_eq!(*value, 1.0),
+        Outcome::Unmeasurable { .. } => {}
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn too_few_networks_give_no_p() {
+    let found = measured(&WeightsExchangeability, &untrained(5), |b| b.draws = NETWORKS - 1);
+    let p = found.iter().find(|f| f.quantity == "p_value").expect("finding");
+    assert!(matches!(p.outcome, Outcome::Unmeasurable { .. }), "{:?}", p.outcome);
+}
+
+#[test]
+fn a_cascade_ends_far_from_the_map_of_a_network_whose_weights_count() {
+    let found = measured(&WeightsCascade, &untrained(6), |_| {});
+    let full = cohort(&found, "similarity_full");
+    assert!(full < 0.3, "{full}");
+    let signed = &found[0].series[0];
+    assert_eq!(signed.labels, ["none", "dense", "conv2", "conv1"]);
+    assert!((signed.y[0] - 1.0).abs() < 1e-9, "with nothing drawn anew the map is the same");
+    assert!(signed.y[1].abs() < 0.9, "{:?}", signed.y);
+}
+
+#[test]
+fn relevance_outside_the_mask_is_counted_and_inside_is_not() {
+    let net = untrained(7);
+    let share = |level: f32| {
+        let found = measured(&RegionMass, &net, |bench| {
+            draw(bench, |case, v| if case.mask.data()[v] { 1.0 } else { -level });
+        });
+        let own = values(&found, "background_share", false);
+        assert_eq!(own.len(), CASES);
+        let whole = cohort(&found, "background_share");
+        assert!(own.iter().all(|s| (s - whole).abs() < 1e-12), "{own:?}");
+        whole
+    };
+    assert_eq!(share(0.0), 0.0);
+    let (within, voxels) = (HEADS[0].mask.count() as f64, HEADS[0].grid.len() as f64);
+    let outside = voxels - within;
+    let want = 0.5 * outside / (within + 0.5 * outside);
+    assert!(want >= 0.1 && (share(0.5) - want).abs() < 1e-9, "{want}");
+}
+
+#[test]
+fn relevance_at_the_surface_raises_the_boundary_ratio() {
+    let net = untrained(7);
+    let ratio = |surface: f32| {
+        let found = measured(&RegionMass, &net, |bench| {
+            draw(bench, |case, v| {
+                let [i, j, k] = case.grid.shape();
+                let at = [v % i, v / i % j, v / (i * j)];
+                let deep = (0..3).all(|a| at[a] > 2 && at[a] + 3 < [i, j, k][a]);
+                if deep { 1.0 } else { surface }
+            });
+        });
+        cohort(&found, "boundary_share_ratio")
+    };
+    assert!((ratio(1.0) - 1.0).abs() < 1e-9 && (ratio(3.0) - 3.0).abs() < 1e-9);
+}
+
+#[test]
+fn four_oracles_recover_a_planted_effect_as_well_as_they_should() {
+    let net = untrained(8);
+    let recovered = |value: &dyn Fn(&Case, usize) -> f32| {
+        let found = measured(&PlantedRecovery, &net, |bench| draw(bench, value));
+        let own = values(&found, "enrichment_auc", false);
+        assert_eq!(own.len(), CASES);
+        let mean = own.iter().sum::<f64>() / CASES as f64;
+        assert!((cohort(&found, "enrichment_auc") - mean).abs() < 1e-12);
+        (mean, values(&found, "region_hit", false))
+    };
+    // signs do not count: relevance against the class is evidence, too
+    let (exact, hit) = recovered(&|case, v| -truth(case, v));
+    assert!((exact - 1.0).abs() < 1e-12 && hit == [1.0; CASES], "{exact} {hit:?}");
+    let (inverted, hit) = recovered(&|case, v| 1.0 - truth(case, v));
+    assert!(inverted.abs() < 1e-12 && hit == [0.0; CASES], "{inverted} {hit:?}");
+    let (constant, _) = recovered(&|_, _| 1.0);
+    assert!((constant - 0.5).abs() < 1e-12, "{constant}");
+    let noise = Seed(72);
+    let (random, _) =
+        recovered(&|case, v| noise.stream(&format!("test/audit/{}/{v}", case.id)).normal() as f32);
+    assert!((random - 0.5).abs() < 0.05, "{random}");
+}

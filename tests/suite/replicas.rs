@@ -1,0 +1,282 @@
+//! Every rule against its textbook formula on the explicit matrix of the layer: slow, and
+//! written without the engine's feeds, cut weights and transposes. The registry drives the
+//! list: a rule without a formula here fails.
+
+use heatproof::compute::{Array, ConvGeometry, Workspace, reference};
+use heatproof::explain::composite::COMPOSITES;
+use heatproof::explain::ledger::LedgerLine;
+use heatproof::explain::rules::RULES;
+use heatproof::explain::terms::redistribute;
+use heatproof::explain::{Composite, Start, explain};
+use heatproof::model::Graph;
+use heatproof::model::graph::From;
+use heatproof::model::layer::{Layer, Role};
+use heatproof::model::layers::{flatten::Flatten, relu::Relu};
+use heatproof::seed::Seed;
+
+use super::nets::{array, conv, dense, draws, gap, randomised};
+
+/// `z_k = Σ_j rows[k][j] x_j + bias[k]` of one sample.
+struct Matrix {
+    rows: Vec<Vec<f64>>,
+    bias: Vec<f64>,
+}
+
+impl Matrix {
+    /// Column j is the reference convolution of the j-th unit vector.
+    fn of_conv(w: &Array, b: &Array, g: &ConvGeometry, [c, k, j, i]: [usize; 4]) -> Self {
+        let (w, channels) = (w.to_f64().expect("host"), b.len());
+        let b = b.to_f64().expect("host");
+        let columns: Vec<Vec<f64>> = (0..c * k * j * i)
+            .map(|at| {
+                let mut unit = vec![0.0; c * k * j * i];
+                unit[at] = 1.0;
+                reference::conv3d(&unit, [1, c, k, j, i], &w, channels, g).expect("fits")
+            })
+            .collect();
+        let outputs = columns[0].len();
+        let row = |o: usize| columns.iter().map(|column| column[o]).collect();
+        let voxels = outputs / channels;
+        Self {
+            rows: (0..outputs).map(row).collect(),
+            bias: (0..outputs).map(|o| b[o / voxels]).collect(),
+        }
+    }
+
+    fn of_dense(w: &Array, b: &Array) -> Self {
+        let rows = w.to_f64().expect("host").chunks(w.shape()[1]).map(<[f64]>::to_vec).collect();
+        Self { rows, bias: b.to_f64().expect("host") }
+    }
+
+    fn apply(&self, x: &[f64]) -> Vec<f64> {
+        let dot = |row: &Vec<f64>| row.iter().zip(x).map(|(a, x)| a * x).sum::<f64>();
+        self.rows.iter().zip(&self.bias).map(|(row, b)| dot(row) + b).collect()
+    }
+}
+
+/// What a formula says of one sample.
+#[derive(Default)]
+struct Told {
+    input: Vec<f64>,
+    bias: f64,
+    stabiliser: f64,
+    degenerate: f64,
+}
+
+impl Told {
+    /// Adds `R_j = gain · Σ_k part(x_j w_jk) / (Z_k + ε sign(Z_k)) R_k`,
+    /// `Z_k = Σ_j part(x_j w_jk) + part(b_k)`, sign(0) = +1, and what bias and ε take.
+    fn share(
+        &mut self,
+        (m, x, r, epsilon): (&Matrix, &[f64], &[f64], f64),
+        gain: f64,
+        part: fn(f64) -> f64,
+    ) {
+        self.input.resize(x.len(), 0.0);
+        for ((row, &b), &r) in m.rows.iter().zip(&m.bias).zip(r) {
+            let contributions: Vec<f64> = row.iter().zip(x).map(|(w, x)| part(w * x)).collect();
+            let z = contributions.iter().sum::<f64>() + part(b);
+            let e = if z < 0.0 { -epsilon } else { epsilon };
+            if z + e == 0.0 {
+                self.degenerate += gain * r;
+                continue;
+            }
+            let quotient = gain * r / (z + e);
+            self.input.iter_mut().zip(&contributions).for_each(|(i, c)| *i += c * quotient);
+            self.bias += part(b) * quotient;
+            if z == 0.0 {
+                self.degenerate += e * quotient;
+            } else {
+                self.stabiliser += e * quotient;
+            }
+        }
+    }
+}
+
+/// The textbook formula of a rule for one sample.
+fn told(rule: &str, of: (&Matrix, &[f64], &[f64], f64)) -> Told {
+    let mut told = Told::default();
+    match rule {
+        "epsilon" => told.share(of, 1.0, |c| c),
+        "z_plus" => told.share(of, 1.0, |c| c.max(0.0)),
+        "alpha_beta" => {
+            told.share(of, 2.0, |c| c.max(0.0));
+            told.share(of, -1.0, |c| c.min(0.0));
+        }
+        other => panic!("rule '{other}' has no formula in this test"),
+    }
+    told
+}
+
+const SHAPE: [usize; 4] = [4, 5, 7, 3];
+
+/// Stride 2, every side padded differently, two groups.
+const WINDOW: ConvGeometry = ConvGeometry {
+    kernel: [3, 2, 2],
+    stride: [2, 2, 1],
+    pad_before: [1, 0, 2],
+    pad_after: [0, 2, 1],
+    dilation: [1, 2, 1],
+    groups: 2,
+};
+
+/// A convolution and a dense layer with their matrices and inputs of three samples: one
+/// signed, one without negative numbers, one with zeros only in half. Channel 0 has no bias
+/// (so that sums of exactly 0 occur), channel 1 positive weights only.
+fn layers(wide: bool) -> Vec<(Box<dyn Layer>, Matrix, Array)> {
+    let mut s = Seed(31).stream("test/replicas");
+    let mut all = Vec::new();
+    for dense_too in [false, true] {
+        let mut graph = Graph::default();
+        let features: usize = SHAPE.iter().product();
+        let layer = if dense_too { dense(features, 6) } else { conv(4, 6, WINDOW) };
+        let _ = graph.push("layer", layer, vec![From::Input]);
+        let graph = randomised(&graph, &mut s, true);
+        let mut state: std::collections::BTreeMap<String, Array> =
+            graph.state().into_iter().map(|(n, a)| (n, a.duplicate().expect("copy"))).collect();
+        let weight = state.get_mut("layer.weight").expect("weight");
+        let row = weight.len() / 6;
+        let weight = weight.host_mut::<f64>().expect("f64");
+        weight[row..2 * row].iter_mut().for_each(|w| *w = w.abs());
+        let bias = state.get_mut("layer.bias").expect("bias").host_mut::<f64>().expect("f64");
+        (bias[0], bias[1]) = (0.0, bias[1].abs());
+        if !wide {
+            state.values_mut().for_each(|a| *a = a.cast::<f32>().expect("cast"));
+        }
+        let graph = graph.with_state(state).expect("state");
+        let (w, b) = (graph.parameters()[0].1, graph.parameters()[1].1);
+        let matrix =
+            if dense_too { Matrix::of_dense(w, b) } else { Matrix::of_conv(w, b, &WINDOW, SHAPE) };
+        let mut x = draws(&mut s, 3 * features);
+        x[features..2 * features].iter_mut().for_each(|x| *x = x.abs());
+        let half = if dense_too { features } else { features / 2 };
+        x[2 * features..2 * features + half].fill(0.0);
+        let shape =
+            if dense_too { vec![3, features] } else { [&[3][..], &SHAPE[..]].concat().to_vec() };
+        let layer = graph.nodes()[0].layer.duplicate().expect("copy");
+        all.push((layer, matrix, array(x, &shape, wide)));
+    }
+    all
+}
+
+fn near(what: &str, got: f64, want: f64, scale: f64, tolerance: f64) {
+    assert!((got - want).abs() <= tolerance * scale, "{what}: {got} instead of {want}");
+}
+
+#[test]
+fn rules_share_out_as_their_formulas_say() {
+    let mut s = Seed(32).stream("test/replicas/relevance");
+    let mut ws = Workspace::new();
+    let mut degenerate = 0;
+    for wide in [true, false] {
+        // f32 with a tiny ε has no digits left where z is near 0
+        let epsilons: &[f64] = if wide { &[1e-6, 0.0, 0.25] } else { &[0.25] };
+        let tolerance = if wide { 1e-9 } else { 1e-5 };
+        for (layer, matrix, x) in layers(wide) {
+            let Role::Affine(affine) = layer.role() else { panic!("not affine") };
+            let outputs = matrix.bias.len();
+            let shape = affine
+                .apply(&x, affine.weight(), affine.bias(), &mut ws)
+                .expect("fits")
+                .shape()
+                .to_vec();
+            let r = array(draws(&mut s, 3 * outputs), &shape, wide);
+            let (xs, rs) = (x.to_f64().expect("host"), r.to_f64().expect("host"));
+            for (rule, &epsilon) in RULES.iter().flat_map(|r| epsilons.iter().map(move |e| (r, e)))
+            {
+                let id = rule.card.id;
+                let groups = (rule.groups)();
+                let got = redistribute(affine, &x, &r, epsilon, &groups, &mut ws).expect("shared");
+                assert_eq!(got.input.shape(), x.shape());
+                let map = got.input.to_f64().expect("host");
+                let size = map.len() / 3;
+                for n in 0..3 {
+                    let (x, r) = (&xs[n * size..][..size], &rs[n * outputs..][..outputs]);
+                    let want = told(id, (&matrix, x, r, epsilon));
+                    let what = format!("{id}, ε {epsilon}, sample {n}, {:?}", x.len());
+                    let apart = gap(&map[n * size..][..size], &want.input);
+                    assert!(apart < tolerance, "{what}: {apart:e}");
+                    let scale = want.input.iter().chain(r).map(|v| v.abs()).sum::<f64>();
+                    near(&what, got.bias[n], want.bias, scale, tolerance);
+                    near(&what, got.stabiliser[n], want.stabiliser, scale, tolerance);
+                    near(&what, got.degenerate[n], want.degenerate, scale, tolerance);
+                    degenerate += usize::from(want.degenerate.abs() > 1e-3);
+                }
+            }
+        }
+    }
+    // outputs the rules cannot serve were among the cases, for each rule and layer
+    assert!(degenerate >= 15, "{degenerate}");
+}
+
+fn line_is(line: &LedgerLine, told: &Told, received: &[f64]) {
+    let mass = received.iter().chain(&told.input).map(|v| v.abs()).sum::<f64>();
+    let what = format!("{} {}", line.layer, line.rule);
+    let sum = |v: &[f64]| v.iter().sum::<f64>();
+    for (got, want) in [
+        (line.received, sum(received)),
+        (line.handed_on, sum(&told.input)),
+        (line.bias, told.bias),
+        (line.stabiliser, told.stabiliser),
+        (line.degenerate, told.degenerate),
+        (line.mass, received.iter().map(|v| v.abs()).sum()),
+        (line.mass_handed_on, told.input.iter().map(|v| v.abs()).sum()),
+    ] {
+        near(&what, got, want, mass, 1e-9);
+    }
+}
+
+#[test]
+fn a_network_is_explained_as_the_formulas_say_layer_by_layer() {
+    let mut s = Seed(33).stream("test/replicas/network");
+    let mut graph = Graph::default();
+    let second = ConvGeometry { kernel: [2, 3, 1], groups: 3, ..ConvGeometry::valid(1) };
+    let a = graph.push("c1", conv(4, 6, WINDOW), vec![From::Input]);
+    let b = graph.push("r1", Box::new(Relu), vec![From::Node(a)]);
+    let c = graph.push("c2", conv(6, 3, second), vec![From::Node(b)]);
+    let d = graph.push("flat", Box::new(Flatten), vec![From::Node(c)]);
+    let shape = graph.describe(&SHAPE).expect("fits");
+    let features = shape[d].shape[0];
+    let _ = graph.push("d1", dense(features, 2), vec![From::Node(d)]);
+    let graph = randomised(&graph, &mut s, true);
+    let p: std::collections::BTreeMap<String, &Array> = graph.parameters().into_iter().collect();
+    let middle: [usize; 4] = shape[b].shape.clone().try_into().expect("rank");
+    let matrices = [
+        Matrix::of_conv(p["c1.weight"], p["c1.bias"], &WINDOW, SHAPE),
+        Matrix::of_conv(p["c2.weight"], p["c2.bias"], &second, middle),
+        Matrix::of_dense(p["d1.weight"], p["d1.bias"]),
+    ];
+    let size: usize = SHAPE.iter().product();
+    let x = draws(&mut s, 3 * size);
+    let batch = array(x.clone(), &[&[3][..], &SHAPE].concat(), true);
+
+    let ids = COMPOSITES.iter().map(|c| c.id).chain(RULES.iter().map(|r| r.card.id));
+    for id in ids {
+        let composite = Composite::named(id).expect("known");
+        let got = explain(&graph, &batch, &composite, Start::Margin, &mut Workspace::new());
+        let got = got.expect("explained");
+        let map = got.relevance.to_f64().expect("host");
+        for n in 0..3 {
+            let x = &x[n * size..][..size];
+            let first: Vec<f64> = matrices[0].apply(x).iter().map(|z| z.max(0.0)).collect();
+            let second = matrices[1].apply(&first);
+            let z = matrices[2].apply(&second);
+            assert!((got.scores[n] - (z[1] - z[0])).abs() < 1e-12, "{id}");
+            let e = composite.epsilon;
+            let (conv, dense) = (composite.conv.card.id, composite.dense.card.id);
+            let start = [-z[0], z[1]];
+            let top = told(dense, (&matrices[2], &second, &start, e));
+            let inner = told(conv, (&matrices[1], &first, &top.input, e));
+            let outer = told(conv, (&matrices[0], x, &inner.input, e));
+            let apart = gap(&map[n * size..][..size], &outer.input);
+            assert!(apart < 1e-9, "{id}, sample {n}: {apart:e}");
+            let lines = &got.ledgers[n];
+            let names: Vec<&str> = lines.iter().map(|l| l.layer.as_str()).collect();
+            assert_eq!(names, ["d1", "flat", "c2", "r1", "c1"]);
+            assert_eq!((lines[0].rule.as_str(), lines[2].rule.as_str()), (dense, conv));
+            line_is(&lines[0], &top, &start);
+            line_is(&lines[2], &inner, &top.input);
+            line_is(&lines[4], &outer, &inner.input);
+        }
+    }
+}
