@@ -87,7 +87,9 @@ impl Sizes {
                 let mut at = from as u32;
                 for ((best, place), &value) in out.iter_mut().zip(&mut *places).zip(line) {
                     // Selected, not branched on: which voxel wins cannot be predicted.
-                    let wins = first || value > *best;
+                    // Only a NaN differs from itself.
+                    #[allow(clippy::eq_op)]
+                    let wins = first || value > *best || *best != *best;
                     *best = if wins { value } else { *best };
                     *place = if wins { at } else { *place };
                     at += g.stride[2] as u32;

@@ -5,7 +5,6 @@ pub mod ledger_closure;
 pub mod ledger_leakage;
 pub mod model_performance;
 pub mod planted_recovery;
-mod region_evidence;
 pub mod region_mass;
 pub mod weights_cascade;
 pub mod weights_exchangeability;

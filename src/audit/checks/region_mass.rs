@@ -9,7 +9,9 @@
 //!   relevance because it helps to read another one.
 //! * **Source** Böhle et al. 2019, <https://arxiv.org/abs/1903.07317>; Tinauer et al. 2022.
 
-use super::{Check, interval, mean_of, of_cohort, of_subject, region_evidence};
+mod evidence;
+
+use super::{Check, interval, mean_of, of_cohort, of_subject};
 use crate::Result;
 use crate::audit::case::{Bench, Case};
 use crate::audit::finding::{Cell, Column, Finding, Series, Table};
@@ -217,7 +219,7 @@ impl Check for RegionMass {
         match atlas {
             Some(atlas) => {
                 found.tables.push(table(bench, atlas, &all));
-                out.extend(region_evidence::compare(bench, atlas, &enrichments(atlas, &all)));
+                out.extend(evidence::compare(bench, atlas, &enrichments(atlas, &all)));
             }
             None => found.notes.push("No regions: an atlas or a label map is missing.".to_owned()),
         }

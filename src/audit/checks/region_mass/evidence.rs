@@ -3,7 +3,8 @@
 //! The map need not agree: a network may read brightness instead of size, or one region to
 //! correct for another. Disagreement is reported, never judged.
 
-use super::{of_cohort, outcome, region_mass::CARD};
+use super::super::{of_cohort, outcome};
+use super::CARD;
 use crate::audit::case::Bench;
 use crate::audit::finding::Finding;
 use crate::image::atlas::{Atlas, Region};
