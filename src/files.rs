@@ -49,6 +49,17 @@ pub fn read_limited(path: &Path, limit: u64) -> Result<Vec<u8>> {
     fs::read(path).map_err(|e| Error::io("reading", path, e))
 }
 
+/// Reads a file of settings in TOML that a person wrote: text, at most 1 MiB.
+///
+/// # Errors
+/// Those of [`read_limited`]; [`Error::Usage`] `E-FILE-002` for bytes that are no text.
+pub fn read_toml(path: &Path) -> Result<String> {
+    String::from_utf8(read_limited(path, 1 << 20)?).map_err(|_| {
+        let what = format!("{} is not text in UTF-8", path.display());
+        Error::usage("E-FILE-002", what, "Give a file in TOML")
+    })
+}
+
 /// SHA-256 in lowercase hex.
 pub fn sha256_hex(bytes: &[u8]) -> String {
     Sha256::digest(bytes).iter().map(|b| format!("{b:02x}")).collect()

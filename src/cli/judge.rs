@@ -8,10 +8,7 @@ use super::{check_cards, term};
 use crate::audit::judge::{judge, word};
 use crate::audit::policy::Policy;
 use crate::report::dossier;
-use crate::{Error, Result, files};
-
-/// Largest policy that is read.
-const LARGEST: u64 = 1 << 20;
+use crate::{Result, files};
 
 /// Judge the findings of an audit folder by a policy, without measuring again
 ///
@@ -54,12 +51,7 @@ pub fn run(args: &Args) -> Result<ExitCode> {
 /// A policy file.
 ///
 /// # Errors
-/// `E-POLICY-001` and those of [`Policy::from_toml`].
+/// Those of [`files::read_toml`] and [`Policy::from_toml`].
 pub(super) fn read_policy(path: &Path) -> Result<Policy> {
-    let bytes = files::read_limited(path, LARGEST)?;
-    let text = String::from_utf8(bytes).map_err(|_| {
-        let what = format!("{} is not text in UTF-8", path.display());
-        Error::usage("E-POLICY-001", what, "Give a policy in TOML")
-    })?;
-    Policy::from_toml(&text, &path.display().to_string())
+    Policy::from_toml(&files::read_toml(path)?, &path.display().to_string())
 }

@@ -4,13 +4,13 @@ use std::path::PathBuf;
 
 use super::exit::ExitCode;
 use super::term::{self, Terminal};
-use crate::Result;
 use crate::cohort::{Cohort, Target};
 use crate::image::normalise::{self, Method, Outside};
 use crate::train::prepare::InputChoice;
 use crate::train::run::{RunSettings, TrainSummary, cross_validate};
 use crate::train::settings::Settings;
 use crate::train::write::MetricLine;
+use crate::{Result, files};
 
 /// Train a classifier and test it on held-out subjects
 ///
@@ -48,6 +48,10 @@ pub struct Args {
     /// Share of the training subjects that choose the epoch; 0 fits all, and for all epochs
     #[arg(long, default_value_t = 0.0, value_name = "SHARE")]
     validation: f64,
+    /// Settings of the fit as TOML (epochs, lr, weight_decay, [augment] flip, ...); the
+    /// options below go before the file
+    #[arg(long, value_name = "FILE")]
+    settings: Option<PathBuf>,
     /// Most epochs
     #[arg(long, value_name = "N")]
     epochs: Option<usize>,
@@ -57,9 +61,9 @@ pub struct Args {
     /// Images per step
     #[arg(long, value_name = "N")]
     batch: Option<usize>,
-    /// Seed of everything random
-    #[arg(long, default_value_t = 1)]
-    seed: u64,
+    /// Seed of everything random; 1 when not given
+    #[arg(long)]
+    seed: Option<u64>,
 }
 
 /// Trains and prints the table of metrics.
@@ -69,7 +73,11 @@ pub struct Args {
 pub fn run(args: &Args, terminal: &Terminal) -> Result<ExitCode> {
     let cohort = Cohort::read(&args.data)?;
     let target = Target::parse(&args.target)?;
-    let mut fit = Settings { seed: args.seed, ..Settings::default() };
+    let mut fit = match &args.settings {
+        Some(file) => Settings::parse(&files::read_toml(file)?, &file.display().to_string())?,
+        None => Settings::default(),
+    };
+    fit.seed = args.seed.unwrap_or(fit.seed);
     fit.epochs = args.epochs.unwrap_or(fit.epochs);
     fit.lr = args.lr.unwrap_or(fit.lr);
     fit.batch = args.batch.unwrap_or(fit.batch);

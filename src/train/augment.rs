@@ -6,7 +6,7 @@ use crate::seed::{Seed, Stream};
 
 /// How far images are varied; 0 everywhere leaves them as they are.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(default, deny_unknown_fields)]
 pub struct Augmentation {
     /// Probability of exchanging left and right.
     pub flip: f64,

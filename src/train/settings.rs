@@ -7,7 +7,7 @@ use crate::{Error, Result};
 
 /// Settings of a fit.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(default, deny_unknown_fields)]
 pub struct Settings {
     /// Most epochs.
     pub epochs: usize,
@@ -62,6 +62,24 @@ impl Default for Settings {
 }
 
 impl Settings {
+    /// Reads settings from TOML; what the text leaves out keeps its default.
+    ///
+    /// # Errors
+    /// [`Error::Usage`] `E-TRAIN-004` naming the line; those of [`Settings::check`].
+    pub fn parse(text: &str, source: &str) -> Result<Self> {
+        let settings: Self = toml::from_str(text).map_err(|e| {
+            let before = e.span().map_or("", |s| &text[..s.start]);
+            let line = before.matches('\n').count() + 1;
+            Error::usage(
+                "E-TRAIN-004",
+                format!("{source}, line {line}: {}", e.message()),
+                "Known settings are the fields of train::settings::Settings; `augment` is a table",
+            )
+        })?;
+        settings.check()?;
+        Ok(settings)
+    }
+
     /// Refuses settings nothing can be fitted with.
     ///
     /// # Errors
@@ -93,5 +111,21 @@ impl Settings {
                 "epochs ≥ 1, batch ≥ 2, lr > 0, shares from 0 to below 1, nothing negative",
             )),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn settings_left_out_keep_their_defaults_and_unknown_ones_are_refused() {
+        let read = Settings::parse("lr = 0.001\n[augment]\nflip = 0.5\n", "t.toml").expect("read");
+        assert_eq!((read.lr, read.augment.flip), (0.001, 0.5));
+        assert_eq!(read.augment.shift, Augmentation::default().shift);
+        assert_eq!(Settings::parse("", "t.toml").expect("defaults"), Settings::default());
+        let wrong = Settings::parse("lr = 0.1\nlearning = 2\n", "t.toml").expect_err("unknown");
+        assert!(wrong.to_string().contains("line 2"), "{wrong}");
+        assert!(Settings::parse("batch = 1", "t.toml").is_err());
     }
 }
