@@ -48,6 +48,7 @@ pub struct Args {
 pub(super) fn settings(cohort: &phantom::Settings, seed: u64) -> RunSettings {
     RunSettings {
         architecture: "compact".to_owned(),
+        members: 1,
         input: InputChoice {
             spacing_mm: cohort.spacing_mm[0],
             margin_mm: 0.0,

@@ -39,6 +39,9 @@ pub struct Args {
     /// Architecture: compact or boehle2019
     #[arg(long, default_value = "compact", value_name = "NAME")]
     architecture: String,
+    /// Networks fitted from different starts per fold; the model is their mean
+    #[arg(long, default_value_t = 3, value_name = "N")]
+    members: usize,
     /// How intensities are put on one scale: z_score, robust_z or none
     #[arg(long, default_value = "z_score", value_name = "NAME")]
     normalise: String,
@@ -83,6 +86,7 @@ pub fn run(args: &Args, terminal: &Terminal) -> Result<ExitCode> {
     fit.batch = args.batch.unwrap_or(fit.batch);
     let settings = RunSettings {
         architecture: args.architecture.clone(),
+        members: args.members,
         input: InputChoice {
             spacing_mm: args.spacing,
             margin_mm: args.spacing,

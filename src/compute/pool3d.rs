@@ -1,7 +1,7 @@
 //! Max and average pooling with their backward passes. Shapes `[n, c, k, j, i]`.
 //!
 //! The maximum of a window is its first in memory order; its place is stored, and gradient
-//! and relevance go there alone (candle's own pooling divides them, `docs/adr/0002`).
+//! and relevance go there alone (candle's own pooling divides them).
 
 use rayon::prelude::*;
 

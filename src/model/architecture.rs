@@ -26,7 +26,18 @@ pub struct ArchitectureSpec {
     pub channels: Vec<usize>,
     /// Dropout before the dense layers.
     pub dropout: f64,
+    /// Networks side by side whose logits are averaged (see [`super::members`]); `compact`
+    /// alone may have more than one.
+    #[serde(default = "one")]
+    pub members: usize,
 }
+
+fn one() -> usize {
+    1
+}
+
+/// Most networks averaged into one.
+pub const MOST_MEMBERS: usize = 64;
 
 /// Known names.
 pub const ARCHITECTURES: [&str; 2] = ["compact", "boehle2019"];
@@ -54,7 +65,7 @@ impl ArchitectureSpec {
                 ));
             }
         };
-        Ok(Self { name: name.to_owned(), input, classes, channels, dropout })
+        Ok(Self { name: name.to_owned(), input, classes, channels, dropout, members: 1 })
     }
 }
 
@@ -75,7 +86,8 @@ impl Chain {
 
     fn block(&mut self, n: usize, cin: usize, cout: usize, geometry: ConvGeometry) -> Result<()> {
         let [k, j, i] = geometry.kernel;
-        let conv = Conv3d::new(zeros(&[cout, cin, k, j, i]), zeros(&[cout]), geometry)?;
+        let conv =
+            Conv3d::new(zeros(&[cout, cin / geometry.groups, k, j, i]), zeros(&[cout]), geometry)?;
         self.then(&format!("conv{n}"), conv);
         self.then(&format!("norm{n}"), BatchNorm::fresh(cout)?);
         self.then(&format!("relu{n}"), Relu);
@@ -91,7 +103,8 @@ impl Chain {
 /// Builds the graph with fresh weights drawn from `seed`.
 ///
 /// # Errors
-/// `E-MODEL-002` when the input is too small for the layers, `E-MODEL-001` for an unknown name.
+/// `E-MODEL-002` when the input is too small for the layers, `E-MODEL-001` for an unknown name,
+/// `E-MODEL-017` for a number of members the architecture cannot have.
 pub fn build(spec: &ArchitectureSpec, seed: Seed) -> Result<Graph> {
     let mut chain = Chain { graph: Graph::default(), last: From::Input };
     let compact = spec.name == "compact";
@@ -100,10 +113,21 @@ pub fn build(spec: &ArchitectureSpec, seed: Seed) -> Result<Graph> {
             .err()
             .unwrap_or_else(|| Error::internal("an architecture without a name")));
     }
+    let most = if compact { MOST_MEMBERS } else { 1 };
+    if !(1..=most).contains(&spec.members) {
+        return Err(Error::model(
+            "E-MODEL-017",
+            format!("{} members of '{}'", spec.members, spec.name),
+            format!("1 to {most} for this architecture"),
+        ));
+    }
     let geometry = if compact { ConvGeometry::same(3) } else { ConvGeometry::valid(3) };
     let mut cin = 1;
     for (n, &cout) in spec.channels.iter().enumerate() {
-        chain.block(n + 1, cin, cout, geometry)?;
+        // All members read the same image, then each its own channels.
+        let groups = if n == 0 { 1 } else { spec.members };
+        let cout = cout * spec.members;
+        chain.block(n + 1, cin, cout, ConvGeometry { groups, ..geometry })?;
         let size = if compact || n % 2 == 0 { 2 } else { 3 };
         let pool = MaxPool { geometry: PoolGeometry::tiles(size) };
         chain.then(&format!("pool{}", n + 1), pool);

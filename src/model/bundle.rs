@@ -4,7 +4,7 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use super::architecture::{ArchitectureSpec, build};
+use super::architecture::{ArchitectureSpec, MOST_MEMBERS, build};
 use super::graph::Graph;
 use super::input::InputSpec;
 use super::tensors;
@@ -110,6 +110,10 @@ impl ModelSpec {
             let allowed = format!("2 to {MOST_CLASSES}, one per class name");
             return field("architecture.classes", a.classes.to_string(), allowed);
         }
+        if !(1..=MOST_MEMBERS).contains(&a.members) {
+            let allowed = format!("1 to {MOST_MEMBERS}");
+            return field("architecture.members", a.members.to_string(), allowed);
+        }
         let wide = a.channels.iter().any(|c| !(1..=MOST_CHANNELS).contains(c));
         if wide || a.channels.len() > MOST_BLOCKS {
             let allowed = format!("at most {MOST_BLOCKS} numbers from 1 to {MOST_CHANNELS}");
@@ -204,6 +208,7 @@ mod tests {
                 classes: 2,
                 channels: vec![4, 8],
                 dropout: 0.2,
+                members: 1,
             },
             input: InputSpec {
                 shape: [12, 16, 20],

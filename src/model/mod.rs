@@ -7,6 +7,7 @@ pub mod graph;
 pub mod input;
 pub mod layer;
 pub mod layers;
+pub mod members;
 pub mod subject;
 pub mod tensors;
 

@@ -19,8 +19,6 @@ mod field;
 mod folds;
 mod guess;
 mod latents;
-#[cfg(test)]
-mod look;
 mod noise;
 mod placement;
 mod plan;

@@ -271,12 +271,4 @@ mod tests {
         let page = html::render(&record, &[], &drawn).expect("page");
         assert!(page.contains("</html>"));
     }
-
-    /// `cargo test --lib report -- --ignored` leaves a folder to look at.
-    #[test]
-    #[ignore = "for looking at the pictures and the page"]
-    fn a_sample_to_look_at() {
-        let folder = std::env::temp_dir().join("heatproof-sample");
-        write(&sample::record(3), sample::CARDS, &folder).expect("written");
-    }
 }

@@ -8,6 +8,7 @@ pub mod baseline;
 pub mod checkpoint;
 pub mod fit;
 pub mod loss;
+pub mod members;
 pub mod metrics;
 pub mod models;
 pub mod network;

@@ -3,7 +3,8 @@
 use std::path::Path;
 
 use super::baseline;
-use super::fit::{Fitted, Task, fit, predict};
+use super::fit::{Fitted, Task, predict};
+use super::members::fit_members;
 use super::metrics::{self, Prediction};
 use super::pool::{Alignment, common_scale};
 use super::prepare::{InputChoice, Ready, prepare_cohort};
@@ -23,6 +24,8 @@ use crate::seed::Seed;
 pub struct RunSettings {
     /// Name of the architecture.
     pub architecture: String,
+    /// Networks averaged per fold.
+    pub members: usize,
     /// How the model grid is chosen.
     pub input: InputChoice,
     /// Folds; 1 is a single hold-out.
@@ -79,8 +82,11 @@ pub fn cross_validate(
     settings.fit.check()?;
     let ready = prepare_cohort(cohort, target, &settings.input, progress)?;
     let parts = split(&ready.rows, settings)?;
-    let architecture =
-        ArchitectureSpec::named(&settings.architecture, ready.input.tensor_shape(), 2)?;
+    let shape = ready.input.tensor_shape();
+    let architecture = ArchitectureSpec {
+        members: settings.members,
+        ..ArchitectureSpec::named(&settings.architecture, shape, 2)?
+    };
     let labels: Vec<bool> = ready.rows.iter().map(|r| r.class == 1).collect();
     let (mut predictions, mut alignments, mut folds) = (Vec::new(), Vec::new(), Vec::new());
     let mut notes = ready.notes.clone();
@@ -96,8 +102,7 @@ pub fn cross_validate(
             purpose: &name,
         };
         let folder = out.join(&name);
-        let checkpoint = folder.join("checkpoint.safetensors");
-        let fitted = fit(&architecture, &task, &settings.fit, Some(&checkpoint), progress)?;
+        let fitted = fit_members(&architecture, &task, &settings.fit, &folder, progress)?;
         write::curves(&folder.join("curves.tsv"), &fitted.curves)?;
         let mut odds = |rows: &[usize]| -> Result<Vec<f64>> {
             let logits = predict(&fitted.graph, &task, rows, settings.fit.batch, &mut workspace)?;
@@ -241,6 +246,7 @@ mod tests {
     fn settings(folds: usize) -> RunSettings {
         RunSettings {
             architecture: "compact".into(),
+            members: 1,
             input: InputChoice {
                 spacing_mm: 2.0,
                 margin_mm: 4.0,
