@@ -217,7 +217,7 @@ impl<'a> Bench<'a> {
 
 /// An explanation cut into its samples.
 fn split(found: Explanation, n: usize, ws: &mut Workspace) -> Result<Vec<Explained>> {
-    let Explanation { scores, logits, relevance, ledgers } = found;
+    let Explanation { scores, logits, relevance, ledgers, .. } = found;
     let values: Vec<f32> = relevance.to_f64()?.into_iter().map(|v| v as f32).collect();
     ws.give(relevance);
     let (voxels, classes) = (values.len() / n.max(1), logits.len() / n.max(1));

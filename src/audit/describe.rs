@@ -42,19 +42,20 @@ pub fn layers(graph: &Graph, input: &[usize], composite: &Composite) -> Result<T
     let columns = columns.map(|n| Column { name: n.to_owned(), unit: String::new() }).to_vec();
     let text = |t: &str| Cell::Text(t.to_owned());
     let mut rows = Vec::new();
-    for (row, node) in graph.describe(input)?.iter().zip(graph.nodes()) {
+    let rules = composite.assign(graph);
+    for ((row, node), applied) in graph.describe(input)?.iter().zip(graph.nodes()).zip(&rules) {
         let shape: Vec<String> = row.shape.iter().map(usize::to_string).collect();
         let rule = match node.layer.role() {
-            Role::Affine(affine) => composite.rule(affine.weight().shape().len()).card.id,
-            Role::Pointwise => "pass",
-            Role::Reshape => "reshape",
-            Role::Routing => "winner",
-            Role::Proportional | Role::Merge => "in proportion",
-            Role::MustFold(..) => "none",
+            Role::Affine(_) => applied.as_ref().map_or_else(String::new, |a| a.words()),
+            Role::Pointwise => "pass".to_owned(),
+            Role::Reshape => "reshape".to_owned(),
+            Role::Routing => "winner".to_owned(),
+            Role::Proportional | Role::Merge => "in proportion".to_owned(),
+            Role::MustFold(..) => "none".to_owned(),
         };
         let parameters = Cell::Number(row.parameters as f64);
         let (name, kind) = (text(&row.name), text(row.kind));
-        rows.push(vec![name, kind, text(&shape.join("×")), parameters, text(rule)]);
+        rows.push(vec![name, kind, text(&shape.join("×")), parameters, text(&rule)]);
     }
     Ok(Table { name: "layers".to_owned(), columns, rows })
 }
@@ -62,8 +63,8 @@ pub fn layers(graph: &Graph, input: &[usize], composite: &Composite) -> Result<T
 /// How maps were made.
 pub fn explanation_card(of: &Gathered) -> ExplanationCard {
     ExplanationCard {
-        rule: of.composite.id.to_owned(),
-        stabiliser: format!("{:e} absolute, sign(0) = +1", of.composite.epsilon),
+        rule: of.composite.id.clone(),
+        stabiliser: of.composite.stabiliser.words(),
         bias: "kept apart: the share of the biases is a line of the ledger and is not spread \
                over the inputs"
             .to_owned(),

@@ -55,8 +55,7 @@ pub fn run(args: &Args) -> Result<ExitCode> {
         let mut text = lines.collect::<String>();
         if matches!(args.kind, Kind::Rules) {
             for c in COMPOSITES {
-                let (id, conv, dense) = (c.id, c.conv.card.id, c.dense.card.id);
-                text.push_str(&format!("{id}  {conv} in convolutions, {dense} in dense layers\n"));
+                text.push_str(&format!("{}  {}\n", c.id, c.words()));
             }
         }
         term::out(&text)?;

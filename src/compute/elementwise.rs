@@ -136,6 +136,50 @@ pub fn channel_sums(x: &Array) -> Result<Array> {
     })
 }
 
+/// `f` of every number, in f64.
+///
+/// # Errors
+/// [`Error::Internal`] when the array is not on the host.
+pub fn map(x: &Array, f: impl Fn(f64) -> f64 + Sync, ws: &mut Workspace) -> Result<Array> {
+    let mut y = ws.take(x.dtype(), x.shape())?;
+    by_type!(x, T => {
+        let source = x.host::<T>()?.par_chunks(PIECE);
+        y.host_mut::<T>()?.par_chunks_mut(PIECE).zip(source).for_each(|(y, x)| {
+            y.iter_mut().zip(x).for_each(|(y, &x)| *y = T::of(f(x.wide())));
+        });
+    });
+    Ok(y)
+}
+
+/// An array shaped like `x` that holds one number per sample (the first axis).
+///
+/// # Errors
+/// [`Error::Internal`] when the array is not on the host.
+pub fn per_sample(x: &Array, values: &[f64], ws: &mut Workspace) -> Result<Array> {
+    let len = (x.len() / x.shape()[0].max(1)).max(1);
+    let mut y = ws.take(x.dtype(), x.shape())?;
+    by_type!(x, T => {
+        let samples = y.host_mut::<T>()?.chunks_mut(len);
+        samples.zip(values).for_each(|(y, v)| y.fill(T::of(*v)));
+    });
+    Ok(y)
+}
+
+/// Per sample (the first axis): the least and the largest number.
+///
+/// # Errors
+/// [`Error::Internal`] when the array is not on the host.
+pub fn ranges(x: &Array) -> Result<Vec<(f64, f64)>> {
+    let len = (x.len() / x.shape()[0].max(1)).max(1);
+    by_type!(x, T => {
+        let range = |sample: &[T]| {
+            let start = (f64::INFINITY, f64::NEG_INFINITY);
+            sample.iter().fold(start, |(low, high), v| (low.min(v.wide()), high.max(v.wide())))
+        };
+        Ok(x.host::<T>()?.chunks(len).map(range).collect())
+    })
+}
+
 /// Keeps positive (`true`) or negative numbers, zero elsewhere.
 ///
 /// # Errors

@@ -2,7 +2,9 @@
 
 use super::composite::Composite;
 use super::ledger::LedgerLine;
-use super::terms::redistribute;
+use super::rules::Applied;
+use super::terms::{Way, redistribute};
+use crate::compute::relevance::Served;
 use crate::compute::{Array, Workspace, elementwise, relevance};
 use crate::model::Graph;
 use crate::model::graph::{From, Node, Trace, accumulate};
@@ -65,6 +67,9 @@ pub struct Explanation {
     pub relevance: Array,
     /// Ledger per sample, output first.
     pub ledgers: Vec<Vec<LedgerLine>>,
+    /// Relevance of biases per layer, `[n, channels]`, with
+    /// [`super::terms::BiasPolicy::Sink`].
+    pub sinks: Vec<(String, Array)>,
 }
 
 /// Explains every sample of `x [n, 1, k, j, i]` on a canonical graph.
@@ -83,9 +88,13 @@ pub fn explain(
     let last = graph.nodes().len().checked_sub(1).ok_or_else(|| Error::internal("empty graph"))?;
     let (scores, first) = seed(&trace.outputs[last], start)?;
     let logits = trace.outputs[last].to_f64()?;
+    let bounds = composite.bounds_of(&elementwise::ranges(x)?);
     let mut walk = Walk {
         trace: &trace,
         composite,
+        rules: composite.assign(graph),
+        bounds,
+        sinks: Vec::new(),
         received: graph.nodes().iter().map(|_| None).collect(),
         input: None,
         ledgers: scores.iter().map(|_| Vec::new()).collect(),
@@ -97,9 +106,9 @@ pub fn explain(
         }
     }
     let relevance = walk.input.ok_or_else(|| Error::internal("relevance never met the input"))?;
-    let ledgers = walk.ledgers;
+    let (ledgers, sinks) = (walk.ledgers, walk.sinks);
     trace.recycle(ws);
-    Ok(Explanation { scores, logits, relevance, ledgers })
+    Ok(Explanation { scores, logits, relevance, ledgers, sinks })
 }
 
 /// Scores and starting relevance `[n, classes]`. The margin z1 − z0 starts with relevance
@@ -130,6 +139,11 @@ fn seed(logits: &Array, start: Start) -> Result<(Vec<f64>, Array)> {
 struct Walk<'a> {
     trace: &'a Trace,
     composite: &'a Composite,
+    /// Per node.
+    rules: Vec<Option<Applied>>,
+    /// Least and largest value the input can have, per sample.
+    bounds: Vec<(f64, f64)>,
+    sinks: Vec<(String, Array)>,
     received: Vec<Option<Array>>,
     input: Option<Array>,
     ledgers: Vec<Vec<LedgerLine>>,
@@ -138,8 +152,10 @@ struct Walk<'a> {
 /// What a layer did with its relevance: one array per input and the bins per sample.
 struct Handed {
     inputs: Vec<Array>,
-    rule: &'static str,
+    rule: String,
     bias: Vec<f64>,
+    /// Of the bias, per sample and channel.
+    sink: Option<Vec<f64>>,
     stabiliser: Vec<f64>,
     degenerate: Vec<f64>,
 }
@@ -154,7 +170,7 @@ impl Walk<'_> {
             ledger.push(LedgerLine {
                 layer: node.name.clone(),
                 kind: node.layer.card().id.to_owned(),
-                rule: handed.rule.to_owned(),
+                rule: handed.rule.clone(),
                 received: before[sample].0,
                 handed_on: after.iter().map(|a| a[sample].0).sum(),
                 bias: handed.bias[sample],
@@ -163,6 +179,11 @@ impl Walk<'_> {
                 mass: before[sample].1,
                 mass_handed_on: after.iter().map(|a| a[sample].1).sum(),
             });
+        }
+        if let Some(sink) = handed.sink {
+            let samples = self.ledgers.len().max(1);
+            let shape = [samples, sink.len() / samples];
+            self.sinks.push((node.name.clone(), Array::from_vec(sink, &shape)?));
         }
         for (from, part) in node.inputs.iter().zip(handed.inputs) {
             let slot = match from {
@@ -179,10 +200,11 @@ impl Walk<'_> {
         let inputs: Vec<&Array> = node.inputs.iter().map(|&f| self.trace.at(f)).collect();
         let output = &self.trace.outputs[n];
         let none = || vec![0.0; self.ledgers.len()];
-        let plain = |inputs: Vec<Array>, rule: &'static str| Handed {
+        let plain = |inputs: Vec<Array>, rule: &str| Handed {
             inputs,
-            rule,
+            rule: rule.to_owned(),
             bias: none(),
+            sink: None,
             stabiliser: none(),
             degenerate: none(),
         };
@@ -194,7 +216,13 @@ impl Walk<'_> {
                 Ok(plain(node.layer.backward(&pass, true, ws)?.inputs, "winner"))
             }
             Role::Proportional | Role::Merge => {
-                let q = relevance::quotient(r, output, 1.0, self.composite.epsilon, ws)?;
+                let q = relevance::quotient(
+                    r,
+                    output,
+                    Served::all(1.0),
+                    self.composite.stabiliser,
+                    ws,
+                )?;
                 let pass =
                     Pass { inputs: &inputs, output, saved: &self.trace.saved[n], grad: &q.s };
                 let back = node.layer.backward(&pass, true, ws)?.inputs;
@@ -202,17 +230,35 @@ impl Walk<'_> {
                     |(x, c): (&&Array, &Array)| elementwise::times(x, c, &mut Workspace::new());
                 let handed = inputs.iter().zip(&back).map(product).collect::<Result<_>>()?;
                 let (stabiliser, degenerate) = (q.stabiliser, q.degenerate);
-                Ok(Handed { inputs: handed, rule: "norm", bias: none(), stabiliser, degenerate })
+                Ok(Handed { stabiliser, degenerate, ..plain(handed, "norm") })
             }
             Role::Affine(affine) => {
-                let rule = self.composite.rule(affine.weight().shape().len());
-                let epsilon = self.composite.epsilon;
-                let groups = (rule.groups)();
-                let share = redistribute(affine, inputs[0], r, epsilon, &groups, ws)?;
+                let applied = self.rules[n]
+                    .as_ref()
+                    .ok_or_else(|| Error::internal(format!("no rule for '{}'", node.name)))?;
+                if applied.rule.card.id == "pass" {
+                    if inputs[0].shape() != r.shape() {
+                        return Err(Error::usage(
+                            "E-RULE-004",
+                            format!("layer '{}' changes the shape and cannot pass", node.name),
+                            "Give it a rule that redistributes, as epsilon",
+                        ));
+                    }
+                    return Ok(plain(vec![r.duplicate()?], "pass"));
+                }
+                let way = Way {
+                    groups: &applied.groups(),
+                    stabiliser: applied.stabiliser,
+                    bias: applied.bias,
+                    rescue: applied.rescue,
+                    bounds: &self.bounds,
+                };
+                let share = redistribute(affine, inputs[0], output, r, &way, ws)?;
                 Ok(Handed {
                     inputs: vec![share.input],
-                    rule: rule.card.id,
+                    rule: applied.words(),
                     bias: share.bias,
+                    sink: share.sink,
                     stabiliser: share.stabiliser,
                     degenerate: share.degenerate,
                 })

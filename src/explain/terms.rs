@@ -5,39 +5,152 @@
 //! the same weights. With gains that add to one, per sample:
 //! received = handed on + bias + stabiliser + degenerate, each summed on its own.
 
+use serde::{Deserialize, Serialize};
+
 use crate::Result;
+use crate::compute::relevance::{Served, Stabiliser};
 use crate::compute::{Array, Workspace, elementwise, relevance};
+use crate::model::graph::accumulate;
 use crate::model::layer::Affine;
 
-/// What of the input or of the weights a term sees.
+/// What of the input a term sees.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Part {
+pub enum Feed {
     /// As it is.
     All,
     /// Positive numbers.
     Positive,
     /// Negative numbers.
     Negative,
+    /// 1 in every voxel (padding stays 0).
+    One,
+    /// The least value the input can have.
+    Low,
+    /// The largest value the input can have.
+    High,
+}
+
+/// What of the weights, or of the bias, a term sees.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Tune {
+    /// As they are.
+    All,
+    /// Positive numbers.
+    Positive,
+    /// Negative numbers.
+    Negative,
+    /// `−w+`.
+    MinusPositive,
+    /// `−w−`.
+    MinusNegative,
+    /// `w²`.
+    Square,
+    /// 1.
+    One,
+    /// `w + γ w+`.
+    FavouringPositive(f64),
+    /// `w + γ w−`.
+    FavouringNegative(f64),
+}
+
+impl Tune {
+    fn of(self, w: f64) -> f64 {
+        let (positive, negative) = (w.max(0.0), w.min(0.0));
+        match self {
+            Self::All => w,
+            Self::Positive => positive,
+            Self::Negative => negative,
+            Self::MinusPositive => -positive,
+            Self::MinusNegative => -negative,
+            Self::Square => w * w,
+            Self::One => 1.0,
+            Self::FavouringPositive(gamma) => w + gamma * positive,
+            Self::FavouringNegative(gamma) => w + gamma * negative,
+        }
+    }
 }
 
 /// One product of a group.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Term {
     /// Part of the input.
-    pub feed: Part,
+    pub feed: Feed,
     /// Part of the weights.
-    pub weight: Part,
+    pub weight: Tune,
     /// Part of the bias, if this term carries it.
-    pub bias: Option<Part>,
+    pub bias: Option<Tune>,
+}
+
+/// A term without a bias.
+pub fn term(feed: Feed, weight: Tune) -> Term {
+    Term { feed, weight, bias: None }
+}
+
+impl Term {
+    /// The same with a part of the bias.
+    pub fn and_bias(self, tune: Tune) -> Self {
+        Self { bias: Some(tune), ..self }
+    }
+}
+
+/// Which outputs a group serves, by the sign of the layer's own output z.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outputs {
+    /// All.
+    All,
+    /// z > 0.
+    Positive,
+    /// z < 0.
+    Negative,
 }
 
 /// Terms under one denominator.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Group {
     /// Share of the relevance this group hands on.
     pub gain: f64,
+    /// Outputs it serves.
+    pub outputs: Outputs,
     /// Its terms.
     pub terms: Vec<Term>,
+}
+
+impl Group {
+    /// A group for all outputs.
+    pub fn of(gain: f64, terms: Vec<Term>) -> Self {
+        Self { gain, outputs: Outputs::All, terms }
+    }
+}
+
+/// What happens to the share of relevance that a bias contributed to an output.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum BiasPolicy {
+    /// The bias takes its share, which is summed in the ledger.
+    #[default]
+    Absorb,
+    /// Biases are left out of the sums: the inputs share all relevance.
+    Drop,
+    /// As `absorb`, and the share is kept per channel beside the map, so that map and sinks
+    /// together hold the score.
+    Sink,
+}
+
+/// How one layer redistributes.
+#[derive(Debug)]
+pub struct Way<'a> {
+    /// Groups of the rule.
+    pub groups: &'a [Group],
+    /// Stabiliser of every denominator.
+    pub stabiliser: Stabiliser,
+    /// What happens to the bias.
+    pub bias: BiasPolicy,
+    /// Whether a neuron with contributions of one sign only hands all relevance on through
+    /// the group it has (of two groups).
+    pub rescue: bool,
+    /// Least and largest value of the input, per sample; for [`Feed::Low`] and
+    /// [`Feed::High`].
+    pub bounds: &'a [(f64, f64)],
 }
 
 /// Where the relevance of one layer went; sums are per sample.
@@ -47,73 +160,123 @@ pub struct Share {
     pub input: Array,
     /// Taken by the bias.
     pub bias: Vec<f64>,
+    /// The same per channel `[n, channels]`, with [`BiasPolicy::Sink`] and a bias.
+    pub sink: Option<Vec<f64>>,
     /// Taken by the stabiliser.
     pub stabiliser: Vec<f64>,
     /// At outputs the group cannot serve.
     pub degenerate: Vec<f64>,
 }
 
-fn cut(x: &Array, part: Part, ws: &mut Workspace) -> Result<Array> {
-    match part {
-        Part::All => x.duplicate(),
-        Part::Positive => elementwise::part(x, true, ws),
-        Part::Negative => elementwise::part(x, false, ws),
+fn feed(x: &Array, feed: Feed, bounds: &[(f64, f64)], ws: &mut Workspace) -> Result<Array> {
+    let filled = |value: &dyn Fn(usize) -> f64, ws: &mut Workspace| {
+        let values: Vec<f64> = (0..x.shape()[0]).map(value).collect();
+        elementwise::per_sample(x, &values, ws)
+    };
+    match feed {
+        Feed::All => x.duplicate(),
+        Feed::Positive => elementwise::part(x, true, ws),
+        Feed::Negative => elementwise::part(x, false, ws),
+        Feed::One => filled(&|_| 1.0, ws),
+        Feed::Low => filled(&|n| bounds.get(n).map_or(0.0, |b| b.0), ws),
+        Feed::High => filled(&|n| bounds.get(n).map_or(0.0, |b| b.1), ws),
     }
 }
 
-/// Redistributes `r`, shaped like the layer's output, to the layer's input `x`.
+fn tuned(w: &Array, tune: Tune, ws: &mut Workspace) -> Result<Array> {
+    match tune {
+        Tune::All => w.duplicate(),
+        _ => elementwise::map(w, |w| tune.of(w), ws),
+    }
+}
+
+/// The parts of a group: its sum, and per term input, weight and bias.
+struct Sum {
+    z: Array,
+    kept: Vec<(Array, Array, Option<Array>)>,
+}
+
+/// Contributions of a group; none where no term can contribute.
+fn sum(
+    layer: &dyn Affine,
+    x: &Array,
+    group: &Group,
+    way: &Way<'_>,
+    ws: &mut Workspace,
+) -> Result<Option<Sum>> {
+    let signed = elementwise::any_negative(x)?;
+    let (mut z, mut kept) = (None, Vec::new());
+    for term in group.terms.iter().filter(|t| signed || t.feed != Feed::Negative) {
+        let fed = feed(x, term.feed, way.bounds, ws)?;
+        let weight = tuned(layer.weight(), term.weight, ws)?;
+        let bias = match (term.bias, layer.bias()) {
+            (Some(tune), Some(b)) if way.bias != BiasPolicy::Drop => Some(tuned(b, tune, ws)?),
+            _ => None,
+        };
+        accumulate(&mut z, layer.apply(&fed, &weight, bias.as_ref(), ws)?, ws)?;
+        kept.push((fed, weight, bias));
+    }
+    Ok(z.map(|z| Sum { z, kept }))
+}
+
+/// Redistributes `r`, shaped like the layer's output `z`, to the layer's input `x`.
 ///
 /// # Errors
 /// [`crate::Error::Shape`] when shapes do not fit.
 pub fn redistribute(
     layer: &dyn Affine,
     x: &Array,
+    z: &Array,
     r: &Array,
-    epsilon: f64,
-    groups: &[Group],
+    way: &Way<'_>,
     ws: &mut Workspace,
 ) -> Result<Share> {
-    let samples = x.shape()[0];
-    let zeros = || vec![0.0; samples];
-    let mut total: Option<Array> = None;
+    let zeros = || vec![0.0; x.shape()[0]];
     let (mut bias, mut stabiliser, mut degenerate) = (zeros(), zeros(), zeros());
-    let signed = elementwise::any_negative(x)?;
-    for group in groups {
-        let useful: Vec<&Term> =
-            group.terms.iter().filter(|t| signed || t.feed != Part::Negative).collect();
-        let mut z: Option<Array> = None;
-        let mut kept = Vec::new();
-        for term in &useful {
-            let (feed, weight) = (cut(x, term.feed, ws)?, cut(layer.weight(), term.weight, ws)?);
-            let b = match (term.bias, layer.bias()) {
-                (Some(part), Some(b)) => Some(cut(b, part, ws)?),
-                _ => None,
+    let (mut total, mut sink): (Option<Array>, Option<Vec<f64>>) = (None, None);
+    // Which neurons have one sign only is known when both sums are.
+    let at_once = if way.rescue && way.groups.len() == 2 { 2 } else { 1 };
+    for groups in way.groups.chunks(at_once) {
+        let sums: Vec<Option<Sum>> =
+            groups.iter().map(|group| sum(layer, x, group, way, ws)).collect::<Result<_>>()?;
+        let mut quotients = Vec::new();
+        for (at, (group, own)) in groups.iter().zip(&sums).enumerate() {
+            let Some(own) = own else { continue };
+            let only = match group.outputs {
+                Outputs::All => None,
+                Outputs::Positive => Some((z, true)),
+                Outputs::Negative => Some((z, false)),
             };
-            let part = layer.apply(&feed, &weight, b.as_ref(), ws)?;
-            crate::model::graph::accumulate(&mut z, part, ws)?;
-            kept.push((feed, weight, b));
+            let other = if sums.len() == 2 { sums[1 - at].as_ref() } else { None };
+            let served = Served { gain: group.gain, only, beside: other.map(|o| &o.z) };
+            quotients.push(relevance::quotient(r, &own.z, served, way.stabiliser, ws)?);
         }
-        let Some(z) = z else { continue };
-        let q = relevance::quotient(r, &z, group.gain, epsilon, ws)?;
-        ws.give(z);
-        add(&mut stabiliser, &q.stabiliser);
-        add(&mut degenerate, &q.degenerate);
-        for (feed, weight, b) in kept {
-            if let Some(b) = b {
-                add(&mut bias, &relevance::bias_share(&q.s, &b)?);
+        for (Sum { z, kept }, q) in sums.into_iter().flatten().zip(quotients) {
+            ws.give(z);
+            add(&mut stabiliser, &q.stabiliser);
+            add(&mut degenerate, &q.degenerate);
+            for (fed, weight, b) in kept {
+                if let Some(b) = b {
+                    let share = relevance::bias_by_channel(&q.s, &b)?;
+                    let per_sample = share.chunks(b.len().max(1)).map(|c| c.iter().sum());
+                    add(&mut bias, &per_sample.collect::<Vec<f64>>());
+                    if way.bias == BiasPolicy::Sink {
+                        add(sink.get_or_insert_with(|| vec![0.0; share.len()]), &share);
+                    }
+                }
+                let back = layer.transpose(&q.s, &weight, x, ws)?;
+                let handed = elementwise::times(&fed, &back, ws)?;
+                [fed, weight, back].into_iter().for_each(|a| ws.give(a));
+                accumulate(&mut total, handed, ws)?;
             }
-            let back = layer.transpose(&q.s, &weight, x, ws)?;
-            let handed = elementwise::times(&feed, &back, ws)?;
-            [feed, weight, back].into_iter().for_each(|a| ws.give(a));
-            crate::model::graph::accumulate(&mut total, handed, ws)?;
+            ws.give(q.s);
         }
-        ws.give(q.s);
     }
     let input = match total {
         Some(input) => input,
         None => x.zeros_like_type(x.shape()),
     };
-    Ok(Share { input, bias, stabiliser, degenerate })
+    Ok(Share { input, bias, sink, stabiliser, degenerate })
 }
 
 fn add(sum: &mut [f64], more: &[f64]) {

@@ -2,8 +2,6 @@
 //! zeros, strides and uneven padding, in f64 and f32; and the adjoint law of the layers.
 
 use heatproof::compute::{Array, ConvGeometry, PoolGeometry, Workspace};
-use heatproof::explain::composite::COMPOSITES;
-use heatproof::explain::rules::RULES;
 use heatproof::explain::{Composite, Start, explain};
 use heatproof::model::Graph;
 use heatproof::model::graph::From;
@@ -15,7 +13,7 @@ use heatproof::seed::{Seed, Stream};
 use proptest::prelude::*;
 use proptest::test_runner::RngSeed;
 
-use super::nets::{array, conv, dense, draws, random, randomised};
+use super::nets::{array, conv, dense, draws, ids, random, randomised};
 
 /// One step of a random network.
 #[derive(Debug, Clone)]
@@ -85,7 +83,7 @@ fn plan() -> impl Strategy<Value = Plan> {
         1..=3usize,
         proptest::collection::vec(step(), 1..=6),
         any::<bool>(),
-        0..COMPOSITES.len() + RULES.len(),
+        0..ids().len(),
         any::<u64>(),
         any::<bool>(),
     )
@@ -102,8 +100,7 @@ fn plan() -> impl Strategy<Value = Plan> {
 
 impl Plan {
     fn composite(&self) -> Composite {
-        let ids = COMPOSITES.iter().map(|c| c.id).chain(RULES.iter().map(|r| r.card.id));
-        ids.map(|id| Composite::named(id).expect("known")).nth(self.rule).expect("in range")
+        Composite::named(ids()[self.rule]).expect("known")
     }
 
     fn input(&self) -> [usize; 4] {

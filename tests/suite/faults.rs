@@ -5,9 +5,8 @@
 use heatproof::Result;
 use heatproof::card::Card;
 use heatproof::compute::{Array, ConvGeometry, PoolGeometry, Workspace, five};
-use heatproof::explain::composite::COMPOSITES;
 use heatproof::explain::ledger::LedgerLine;
-use heatproof::explain::rules::RULES;
+use heatproof::explain::rules::Rule;
 use heatproof::explain::{Composite, Start, explain};
 use heatproof::model::Graph;
 use heatproof::model::graph::From;
@@ -15,14 +14,20 @@ use heatproof::model::layer::{Affine, Gradients, Layer, Mode, Pass, Role, Saved}
 use heatproof::model::layers::{average_pool::AveragePool, flatten::Flatten, relu::Relu};
 use heatproof::seed::Seed;
 
-use super::nets::{canonical, conv, dense, heads, random, randomised};
+use super::nets::{canonical, conv, dense, heads, ids, random, randomised, rules};
 
 /// Largest residual of a sound layer, as a share of Σ|R|.
 const SOUND: f64 = 1e-6;
 /// Smallest residual of a layer with a fault.
 const FAULTY: f64 = 1e-2;
 /// The same where the fault touches one of 27 taps of a large layer with both signs.
-const SLIGHTLY_FAULTY: f64 = 1e-3;
+const SLIGHTLY_FAULTY: f64 = 1e-4;
+
+/// Sums over the whole map show a fault only where contributions depend on the input:
+/// `flat` and `w_square` share out the same wherever it lands.
+fn rules_that_read_the_input() -> impl Iterator<Item = &'static Rule> {
+    rules().filter(|rule| !["flat", "w_square"].contains(&rule.card.id))
+}
 
 /// What goes wrong on the way back.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -154,8 +159,7 @@ fn ledgers(graph: &Graph, x: &Array, id: &str) -> Vec<Vec<LedgerLine>> {
 
 #[test]
 fn sound_networks_of_realistic_size_close_in_every_layer() {
-    let ids: Vec<&str> =
-        COMPOSITES.iter().map(|c| c.id).chain(RULES.iter().map(|r| r.card.id)).collect();
+    let ids = ids();
     for (name, input, layers, seed) in [
         ("compact", [48, 48, 48], 14, 40),
         ("compact", [48, 48, 48], 14, 41),
@@ -171,8 +175,10 @@ fn sound_networks_of_realistic_size_close_in_every_layer() {
                 assert_eq!(ledger.len(), layers, "{name}");
                 for line in ledger {
                     assert!(line.mass > 0.0, "{name} {id}: nothing reached {}", line.layer);
+                    // thousands of equal numbers are added: their rounding does not cancel
+                    let limit = if line.rule == "flat" { 4.0 * SOUND } else { SOUND };
                     assert!(
-                        line.residual() <= SOUND,
+                        line.residual() <= limit,
                         "{name} {id}: {:e} {line:?}",
                         line.residual()
                     );
@@ -192,7 +198,7 @@ fn a_fault_on_the_way_back_opens_its_layers_ledger_and_no_other() {
     let mut cases: Vec<(&str, Fault)> =
         convolutions.iter().flat_map(|c| transposes.map(|f| (*c, f))).collect();
     cases.extend(["pool1", "pool3"].map(|pool| (pool, Fault::Divided)));
-    for rule in RULES {
+    for rule in rules_that_read_the_input() {
         let id = rule.card.id;
         let truth = &ledgers(&sound, &x, id)[0];
         for &(layer, fault) in &cases {
@@ -236,7 +242,7 @@ fn each_fault_in_a_strided_transpose_exceeds_one_percent() {
     let mut s = Seed(45).stream("test/faults/strided");
     let sound = randomised(&graph, &mut s, false);
     let x = random(&mut s, &[4, 2, 9, 10, 7], false);
-    for rule in RULES {
+    for rule in rules_that_read_the_input() {
         let id = rule.card.id;
         let residuals = |graph: &Graph, layer: &str| -> Vec<f64> {
             let all = ledgers(graph, &x, id);

@@ -4,12 +4,11 @@
 use heatproof::Result;
 use heatproof::compute::{Array, Workspace};
 use heatproof::explain::ledger::LedgerLine;
-use heatproof::explain::rules::RULES;
 use heatproof::explain::{Composite, Start, explain};
 use heatproof::model::{ArchitectureSpec, Graph, build};
 use heatproof::seed::Seed;
 
-use super::nets::{canonical, heads};
+use super::nets::{canonical, heads, rules};
 
 const INPUT: [usize; 3] = [30, 26, 28];
 
@@ -41,7 +40,7 @@ fn batch() -> Array {
 #[test]
 fn maps_do_not_depend_on_the_batch_or_the_threads() {
     let (graph, x) = (canonical("compact", INPUT, 51), batch());
-    for rule in RULES {
+    for rule in rules() {
         let id = rule.card.id;
         let together = maps(&graph, &x, id, 1);
         assert!(together == maps(&graph, &x, id, 2), "{id}: threads");

@@ -1,10 +1,23 @@
 //! Random arrays and networks that several test modules need.
 
 use heatproof::compute::{Array, ConvGeometry, Workspace};
+use heatproof::explain::composite::COMPOSITES;
+use heatproof::explain::rules::{RULES, Rule};
 use heatproof::model::layer::Layer;
 use heatproof::model::layers::{conv3d::Conv3d, dense::Dense};
 use heatproof::model::{ArchitectureSpec, Graph, build};
 use heatproof::seed::{Seed, Stream};
+
+/// The rules that any layer with weights can have: all but `pass`, which needs a layer that
+/// keeps the shape.
+pub fn rules() -> impl Iterator<Item = &'static Rule> {
+    RULES.iter().copied().filter(|rule| rule.card.id != "pass")
+}
+
+/// Ids of all composites and of [`rules`].
+pub fn ids() -> Vec<&'static str> {
+    COMPOSITES.iter().map(|c| c.id).chain(rules().map(|r| r.card.id)).collect()
+}
 
 /// Standard normal draws.
 pub fn draws(stream: &mut Stream, n: usize) -> Vec<f64> {

@@ -3,10 +3,9 @@
 //! list: a rule without a formula here fails.
 
 use heatproof::compute::{Array, ConvGeometry, Workspace, reference};
-use heatproof::explain::composite::COMPOSITES;
 use heatproof::explain::ledger::LedgerLine;
-use heatproof::explain::rules::RULES;
-use heatproof::explain::terms::redistribute;
+use heatproof::explain::rules::{Applied, Convention};
+use heatproof::explain::terms::{Way, redistribute};
 use heatproof::explain::{Composite, Start, explain};
 use heatproof::model::Graph;
 use heatproof::model::graph::From;
@@ -14,7 +13,7 @@ use heatproof::model::layer::{Layer, Role};
 use heatproof::model::layers::{flatten::Flatten, relu::Relu};
 use heatproof::seed::Seed;
 
-use super::nets::{array, conv, dense, draws, gap, randomised};
+use super::nets::{array, conv, dense, draws, gap, ids, randomised, rules};
 
 /// `z_k = Σ_j rows[k][j] x_j + bias[k]` of one sample.
 struct Matrix {
@@ -63,45 +62,98 @@ struct Told {
     degenerate: f64,
 }
 
+/// One formula at one output: contribution of (x, w), of the bias, and the gain.
+struct Formula<'a> {
+    gain: f64,
+    part: &'a dyn Fn(f64, f64) -> f64,
+    bias: &'a dyn Fn(f64) -> f64,
+}
+
+/// Matrix, input, relevance, ε of one sample.
+type Sample<'a> = (&'a Matrix, &'a [f64], &'a [f64], f64);
+
 impl Told {
-    /// Adds `R_j = gain · Σ_k part(x_j w_jk) / (Z_k + ε sign(Z_k)) R_k`,
-    /// `Z_k = Σ_j part(x_j w_jk) + part(b_k)`, sign(0) = +1, and what bias and ε take.
-    fn share(
+    /// Adds at every output k, for the formulas `of(z_k)` gives:
+    /// `R_j = gain · part(x_j, w_jk) / (Z_k + ε sign(Z_k)) R_k`,
+    /// `Z_k = Σ_j part(x_j, w_jk) + bias(b_k)`, sign(0) = +1, and what bias and ε take. With
+    /// no formula the relevance is degenerate.
+    fn at_outputs(
         &mut self,
-        (m, x, r, epsilon): (&Matrix, &[f64], &[f64], f64),
-        gain: f64,
-        part: fn(f64) -> f64,
+        (m, x, r, epsilon): Sample<'_>,
+        of: &dyn Fn(f64) -> Vec<usize>,
+        formulas: &[Formula<'_>],
     ) {
         self.input.resize(x.len(), 0.0);
-        for ((row, &b), &r) in m.rows.iter().zip(&m.bias).zip(r) {
-            let contributions: Vec<f64> = row.iter().zip(x).map(|(w, x)| part(w * x)).collect();
-            let z = contributions.iter().sum::<f64>() + part(b);
-            let e = if z < 0.0 { -epsilon } else { epsilon };
-            if z + e == 0.0 {
-                self.degenerate += gain * r;
-                continue;
+        let z = m.apply(x);
+        for (k, (row, &b)) in m.rows.iter().zip(&m.bias).enumerate() {
+            let used = of(z[k]);
+            if used.is_empty() {
+                self.degenerate += r[k];
             }
-            let quotient = gain * r / (z + e);
-            self.input.iter_mut().zip(&contributions).for_each(|(i, c)| *i += c * quotient);
-            self.bias += part(b) * quotient;
-            if z == 0.0 {
-                self.degenerate += e * quotient;
-            } else {
-                self.stabiliser += e * quotient;
+            for f in used.iter().map(|n| &formulas[*n]) {
+                let contributions: Vec<f64> =
+                    row.iter().zip(x).map(|(w, x)| (f.part)(*x, *w)).collect();
+                let z = contributions.iter().sum::<f64>() + (f.bias)(b);
+                let e = if z < 0.0 { -epsilon } else { epsilon };
+                if z + e == 0.0 {
+                    self.degenerate += f.gain * r[k];
+                    continue;
+                }
+                let quotient = f.gain * r[k] / (z + e);
+                self.input.iter_mut().zip(&contributions).for_each(|(i, c)| *i += c * quotient);
+                self.bias += (f.bias)(b) * quotient;
+                if z == 0.0 {
+                    self.degenerate += e * quotient;
+                } else {
+                    self.stabiliser += e * quotient;
+                }
             }
         }
     }
 }
 
-/// The textbook formula of a rule for one sample.
-fn told(rule: &str, of: (&Matrix, &[f64], &[f64], f64)) -> Told {
+/// Bounds of every input in these tests.
+const BOUNDS: (f64, f64) = (-6.0, 5.0);
+
+/// The textbook formula of a rule for one sample; `flat` and `w_square` see the matrix of
+/// the layer, whose entries are 0 where a neuron does not read a voxel.
+fn told(rule: &str, of: Sample<'_>) -> Told {
     let mut told = Told::default();
+    let (up, down) = (|v: f64| v.max(0.0), |v: f64| v.min(0.0));
+    let all = |count: usize| move |_: f64| (0..count).collect::<Vec<usize>>();
+    let f = |gain, part, bias| Formula { gain, part, bias };
+    let (none, own) = (&|_: f64| 0.0, &|b: f64| b);
     match rule {
-        "epsilon" => told.share(of, 1.0, |c| c),
-        "z_plus" => told.share(of, 1.0, |c| c.max(0.0)),
+        "epsilon" | "lrp_0" => told.at_outputs(of, &all(1), &[f(1.0, &|x, w| x * w, own)]),
+        "norm" => told.at_outputs(of, &all(1), &[f(1.0, &|x, w| x * w, none)]),
+        "z_plus" => told.at_outputs(of, &all(1), &[f(1.0, &|x, w| up(x * w), &up)]),
         "alpha_beta" => {
-            told.share(of, 2.0, |c| c.max(0.0));
-            told.share(of, -1.0, |c| c.min(0.0));
+            let (more, less) = (|x: f64, w: f64| up(x * w), |x: f64, w: f64| down(x * w));
+            told.at_outputs(of, &all(2), &[f(2.0, &more, &up), f(-1.0, &less, &down)]);
+        }
+        "gamma" => {
+            const G: f64 = 0.25;
+            let more = (|x: f64, w: f64| x * w + G * up(x * w), |b: f64| b + G * up(b));
+            let less = (|x: f64, w: f64| x * w + G * down(x * w), |b: f64| b + G * down(b));
+            let favoured = [f(1.0, &more.0, &more.1), f(1.0, &less.0, &less.1)];
+            let of_sign = |z: f64| match z.partial_cmp(&0.0) {
+                Some(std::cmp::Ordering::Greater) => vec![0],
+                Some(std::cmp::Ordering::Less) => vec![1],
+                _ => vec![],
+            };
+            told.at_outputs(of, &of_sign, &favoured);
+        }
+        "z_box" => {
+            let (low, high) = BOUNDS;
+            let part = move |x: f64, w: f64| x * w - low * up(w) - high * down(w);
+            told.at_outputs(of, &all(1), &[f(1.0, &part, none)]);
+        }
+        "w_square" => {
+            told.at_outputs(of, &all(1), &[f(1.0, &|_, w| w * w, &|b| b * b)]);
+        }
+        "flat" => {
+            let reads = |_: f64, w: f64| if w == 0.0 { 0.0 } else { 1.0 };
+            told.at_outputs(of, &all(1), &[f(1.0, &reads, none)]);
         }
         other => panic!("rule '{other}' has no formula in this test"),
     }
@@ -182,11 +234,19 @@ fn rules_share_out_as_their_formulas_say() {
                 .to_vec();
             let r = array(draws(&mut s, 3 * outputs), &shape, wide);
             let (xs, rs) = (x.to_f64().expect("host"), r.to_f64().expect("host"));
-            for (rule, &epsilon) in RULES.iter().flat_map(|r| epsilons.iter().map(move |e| (r, e)))
-            {
+            let z = affine.apply(&x, affine.weight(), affine.bias(), &mut ws).expect("fits");
+            for (rule, &epsilon) in rules().flat_map(|r| epsilons.iter().map(move |e| (r, e))) {
                 let id = rule.card.id;
-                let groups = (rule.groups)();
-                let got = redistribute(affine, &x, &r, epsilon, &groups, &mut ws).expect("shared");
+                let numbers = rule.parameters.iter().map(|p| p.default).collect();
+                let applied = Applied::new(rule, numbers, Convention::Own);
+                let way = Way {
+                    groups: &applied.groups(),
+                    stabiliser: applied.stabiliser.with(epsilon),
+                    bias: applied.bias,
+                    rescue: applied.rescue,
+                    bounds: &[BOUNDS; 3],
+                };
+                let got = redistribute(affine, &x, &z, &r, &way, &mut ws).expect("shared");
                 assert_eq!(got.input.shape(), x.shape());
                 let map = got.input.to_f64().expect("host");
                 let size = map.len() / 3;
@@ -250,9 +310,10 @@ fn a_network_is_explained_as_the_formulas_say_layer_by_layer() {
     let x = draws(&mut s, 3 * size);
     let batch = array(x.clone(), &[&[3][..], &SHAPE].concat(), true);
 
-    let ids = COMPOSITES.iter().map(|c| c.id).chain(RULES.iter().map(|r| r.card.id));
-    for id in ids {
-        let composite = Composite::named(id).expect("known");
+    for id in ids() {
+        let mut composite = Composite::named(id).expect("known");
+        composite.bounds = Some(BOUNDS);
+        let rules: Vec<Applied> = composite.assign(&graph).into_iter().flatten().collect();
         let got = explain(&graph, &batch, &composite, Start::Margin, &mut Workspace::new());
         let got = got.expect("explained");
         let map = got.relevance.to_f64().expect("host");
@@ -262,18 +323,22 @@ fn a_network_is_explained_as_the_formulas_say_layer_by_layer() {
             let second = matrices[1].apply(&first);
             let z = matrices[2].apply(&second);
             assert!((got.scores[n] - (z[1] - z[0])).abs() < 1e-12, "{id}");
-            let e = composite.epsilon;
-            let (conv, dense) = (composite.conv.card.id, composite.dense.card.id);
             let start = [-z[0], z[1]];
-            let top = told(dense, (&matrices[2], &second, &start, e));
-            let inner = told(conv, (&matrices[1], &first, &top.input, e));
-            let outer = told(conv, (&matrices[0], x, &inner.input, e));
+            let [c1, c2, d1] = rules.as_slice() else { panic!("three layers") };
+            let of = |applied: &Applied, sample: (&Matrix, &[f64], &[f64])| {
+                let (matrix, x, r) = sample;
+                told(applied.rule.card.id, (matrix, x, r, applied.stabiliser.epsilon))
+            };
+            let top = of(d1, (&matrices[2], &second, &start));
+            let inner = of(c2, (&matrices[1], &first, &top.input));
+            let outer = of(c1, (&matrices[0], x, &inner.input));
             let apart = gap(&map[n * size..][..size], &outer.input);
             assert!(apart < 1e-9, "{id}, sample {n}: {apart:e}");
             let lines = &got.ledgers[n];
             let names: Vec<&str> = lines.iter().map(|l| l.layer.as_str()).collect();
             assert_eq!(names, ["d1", "flat", "c2", "r1", "c1"]);
-            assert_eq!((lines[0].rule.as_str(), lines[2].rule.as_str()), (dense, conv));
+            let words = [d1, c2, c1].map(Applied::words);
+            assert_eq!([0, 2, 4].map(|at| lines[at].rule.clone()), words);
             line_is(&lines[0], &top, &start);
             line_is(&lines[2], &inner, &top.input);
             line_is(&lines[4], &outer, &inner.input);
