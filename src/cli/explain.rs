@@ -1,43 +1,54 @@
-//! `heatproof explain`: the relevance map of one image.
+//! `heatproof explain`: relevance maps of one image, or of a batch of tensors.
 
-use std::collections::BTreeMap;
+mod image;
+mod tensors;
+
 use std::path::PathBuf;
 
 use super::exit::ExitCode;
-use super::term::{self, Terminal};
-use crate::cohort::Participant;
-use crate::compute::Workspace;
-use crate::explain::ledger::LedgerLine;
-use crate::explain::{Composite, Start, explain};
-use crate::image::nifti;
-use crate::model::bundle::Bundle;
-use crate::model::input::{back, prepare, to_array};
-use crate::model::subject::{MaskSource, read_subject};
-use crate::progress::Progress;
-use crate::train::apply::saw;
-use crate::train::models::Models;
-use crate::{Error, Result, files};
+use super::term::Terminal;
+use crate::explain::terms::BiasPolicy;
+use crate::explain::way::Way;
+use crate::{Error, Result};
 
 /// Explain the decision on one image as a relevance map on the image's own grid
 ///
 /// The map is in units of the explained score per voxel of the network's grid, carried back
-/// to the grid and the affine of INPUT; it is 0 where the network did not look.
+/// to the grid and the affine of INPUT; it is 0 where the network did not look. INPUT may
+/// also be FILE.safetensors with a tensor "input" (N, C, D, H, W) that is fed to the network
+/// as it is; OUT is then FILE.safetensors with "relevance" (or "relevance.RULE" for several
+/// rules) and "logits".
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Example:\n  heatproof explain model scan.nii.gz relevance.nii.gz \
-    --mask brain.nii.gz --rule epsilon_plus --target margin")]
+#[command(after_help = "Examples:\n  heatproof explain model scan.nii.gz relevance.nii.gz \
+    --mask brain.nii.gz --rule epsilon_plus --target margin\n  heatproof explain model \
+    batch.safetensors maps.safetensors --rule epsilon_plus,gradient,mine.toml --target 0,1,1")]
 pub struct Args {
     /// Folder of a training, or one fold-K folder of it
     model: PathBuf,
-    /// NIfTI image
+    /// NIfTI image, or tensors (.safetensors)
     input: PathBuf,
-    /// NIfTI file to write (.nii or .nii.gz)
+    /// File to write: .nii or .nii.gz, or .safetensors when INPUT is; several rules give one
+    /// image each, named OUT.RULE.nii.gz
     out: PathBuf,
-    /// Rule or composite; see `heatproof list rules`
-    #[arg(long, value_name = "NAME", default_value = "epsilon_plus")]
+    /// Rules, composites, methods or files NAME.toml, separated by commas; see `heatproof
+    /// list rules` and `heatproof list methods`
+    #[arg(long, value_name = "NAME[,NAME]", default_value = "epsilon_plus")]
     rule: String,
-    /// What to explain: margin (log-odds of the two classes), or a class by name or number
+    /// What to explain: margin (log-odds of two classes; of more, the largest logit minus the
+    /// mean of the others), margin:CLASS, or a class by name or number; for tensors also one
+    /// per sample, as 0,1,1
     #[arg(long, value_name = "CLASS", default_value = "margin")]
     target: String,
+    /// What biases do in every layer, whatever the rules say: absorb, drop or sink
+    #[arg(long, value_name = "POLICY")]
+    bias: Option<String>,
+    /// Least and largest value of an input, for z-box; -3,3 when not given, wider where a
+    /// sample has values beyond
+    #[arg(long = "box", value_name = "LOW,HIGH", allow_hyphen_values = true)]
+    bounds: Option<String>,
+    /// Seed of methods that draw noise
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
     /// Brain mask; label map or the voxels that are not 0 when not given
     #[arg(long, value_name = "FILE")]
     mask: Option<PathBuf>,
@@ -52,68 +63,54 @@ pub struct Args {
     ledger: Option<PathBuf>,
 }
 
-/// Explains, writes the map and prints the score.
+/// Explains, writes the maps and prints the scores.
 ///
 /// # Errors
-/// Those of the readers, [`explain`] and the writers.
+/// Those of the readers, of the rules and methods, and of the writers.
 pub fn run(args: &Args, terminal: &Terminal) -> Result<ExitCode> {
-    let bundle = Models::load(&args.model)?.fold(args.fold)?;
-    let Bundle { spec, graph } = &bundle;
-    let composite = Composite::named(&args.rule)?;
-    let start = Start::named(&args.target, &spec.classes)?;
-    let images = read_subject(&participant(args))?;
-    for warning in &images.warnings {
-        terminal.say(&format!("note: {warning}"));
+    let ways = ways(args)?;
+    if ends_with(&args.input, "safetensors") {
+        return tensors::run(args, &ways);
     }
-    if images.source == MaskSource::NonZero {
-        terminal.say("note: no mask was given; voxels that are not 0 are taken as brain");
-    }
-    let ready = prepare(&images.volume, &images.mask, &spec.input)?;
-    let (x, mut ws) = (to_array(&[&ready])?, Workspace::new());
-    let (canonical, proof) = graph.canonical(&x, &mut ws)?;
-    let mut found = explain(&canonical, &x, &composite, start, &mut ws)?;
-    let map: Vec<f32> = found.relevance.to_f64()?.into_iter().map(|v| v as f32).collect();
-    let sum: f64 = map.iter().map(|v| f64::from(*v)).sum();
-    let volume = back(&map, ready.grid(), images.volume.grid())?;
-    let said = format!("heatproof relevance {}", composite.id);
-    nifti::write_volume(&args.out, &volume, Some(&images.header), &said)?;
-    let ledger = found.ledgers.swap_remove(0);
-    if let Some(path) = &args.ledger {
-        let text = serde_json::to_vec_pretty(&ledger)
-            .map_err(|e| Error::internal(format!("the ledger cannot be written: {e}")))?;
-        files::write_whole(path, &text)?;
-    }
-    let residual = ledger.iter().map(LedgerLine::residual).fold(0.0, f64::max);
-    let id = participant(args).id;
-    let mut text = format!(
-        "{}: {} = {:.6}; {:.6} of it is on the map\n",
-        args.out.display(),
-        start.words(&spec.classes),
-        found.scores[0],
-        sum
-    );
-    text.push_str(&format!(
-        "rule {}, {} batch norm folded (logits differ by {:.1e} of the largest), largest \
-         unaccounted share of a layer {residual:.1e}\n",
-        composite.id, proof.folded, proof.drift
-    ));
-    if saw(&spec.training, &id) {
-        text.push_str("this image was used to train the network\n");
-    }
-    term::out(&text)?;
-    Ok(ExitCode::Success)
+    image::run(args, &ways, terminal)
 }
 
-fn participant(args: &Args) -> Participant {
-    let name = args.input.file_name().map_or_else(String::new, |n| n.to_string_lossy().into());
-    let id = name.split('.').next().unwrap_or_default().to_owned();
-    Participant {
-        subject: id.clone(),
-        id,
-        image: args.input.clone(),
-        labels: args.labels.clone(),
-        mask: args.mask.clone(),
-        truth: None,
-        covariates: BTreeMap::new(),
+fn ends_with(path: &std::path::Path, extension: &str) -> bool {
+    path.extension().is_some_and(|e| e.eq_ignore_ascii_case(extension))
+}
+
+/// The rules and methods asked for, with what the options say of all of them.
+fn ways(args: &Args) -> Result<Vec<(String, Way)>> {
+    let bias = match args.bias.as_deref() {
+        None => None,
+        Some("absorb") => Some(BiasPolicy::Absorb),
+        Some("drop") => Some(BiasPolicy::Drop),
+        Some("sink") => Some(BiasPolicy::Sink),
+        Some(other) => {
+            let what = format!("there is no bias policy {other:?}");
+            return Err(Error::usage("E-RULE-007", what, "Choose absorb, drop or sink"));
+        }
+    };
+    let bounds = args.bounds.as_deref().map(bounds).transpose()?;
+    let mut ways = Way::list(&args.rule)?;
+    for (_, way) in &mut ways {
+        if let Way::Rules(composite) = way {
+            if let Some(bias) = bias {
+                *composite = composite.clone().with_bias(bias);
+            }
+            composite.bounds = bounds.or(composite.bounds);
+        }
     }
+    Ok(ways)
+}
+
+fn bounds(word: &str) -> Result<(f64, f64)> {
+    let parsed = word.split_once(',').and_then(|(low, high)| {
+        let both = (low.trim().parse::<f64>().ok()?, high.trim().parse::<f64>().ok()?);
+        (both.0 <= 0.0 && 0.0 <= both.1 && both.1 > both.0).then_some(both)
+    });
+    parsed.ok_or_else(|| {
+        let fix = "Give the least and the largest value of an input with 0 between, as -3,3";
+        Error::usage("E-RULE-008", format!("--box {word}"), fix)
+    })
 }

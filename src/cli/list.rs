@@ -4,6 +4,7 @@ use super::exit::ExitCode;
 use super::term;
 use crate::card::{Better, Card};
 use crate::explain::composite::COMPOSITES;
+use crate::explain::methods::METHODS;
 use crate::explain::rules::RULES;
 use crate::model::layers::LAYERS;
 use crate::report::figures::FIGURES;
@@ -30,6 +31,8 @@ enum Kind {
     Checks,
     /// Figures of the report
     Figures,
+    /// Methods beside relevance propagation
+    Methods,
 }
 
 impl Kind {
@@ -38,6 +41,7 @@ impl Kind {
             Self::Rules => RULES.iter().map(|rule| rule.card).collect(),
             Self::Layers => LAYERS.to_vec(),
             Self::Checks => super::check_cards().to_vec(),
+            Self::Methods => METHODS.iter().map(|method| method.card).collect(),
             Self::Figures => FIGURES.iter().map(|figure| figure.card()).collect(),
         }
     }

@@ -1,10 +1,16 @@
 //! Layer-wise relevance propagation over the graph, with a ledger per layer.
 
+pub mod backward;
 pub mod composite;
 pub mod ledger;
+pub mod methods;
 pub mod propagate;
+pub mod recipe;
 pub mod rules;
+pub mod start;
 pub mod terms;
+pub mod way;
 
 pub use composite::Composite;
-pub use propagate::{Explanation, Start, explain};
+pub use propagate::{Explanation, explain, explain_each};
+pub use start::Start;

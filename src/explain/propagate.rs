@@ -3,6 +3,7 @@
 use super::composite::Composite;
 use super::ledger::LedgerLine;
 use super::rules::Applied;
+use super::start::{Seeded, Start, seed};
 use super::terms::{Way, redistribute};
 use crate::compute::relevance::Served;
 use crate::compute::{Array, Workspace, elementwise, relevance};
@@ -10,51 +11,6 @@ use crate::model::Graph;
 use crate::model::graph::{From, Node, Trace, accumulate};
 use crate::model::layer::{Mode, Pass, Role};
 use crate::{Error, Result};
-
-/// What is explained.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Start {
-    /// Two classes: log-odds of class 1 over class 0; one logit: itself.
-    Margin,
-    /// One class's logit.
-    Class(usize),
-}
-
-impl Start {
-    /// `margin`, the name of a class or its number from 0.
-    ///
-    /// # Errors
-    /// [`Error::Usage`] `E-RULE-002` naming the classes.
-    pub fn named(word: &str, classes: &[String]) -> Result<Self> {
-        if word == "margin" && classes.len() <= 2 {
-            return Ok(Self::Margin);
-        }
-        let by_name = classes.iter().position(|c| c == word);
-        let by_number = word.parse().ok().filter(|c| *c < classes.len());
-        by_name.or(by_number).map(Self::Class).ok_or_else(|| {
-            let known = classes.iter().enumerate().map(|(n, c)| format!("{n} ({c})"));
-            let known: Vec<String> = known.collect();
-            let margin = if classes.len() <= 2 { "margin, " } else { "" };
-            Error::usage(
-                "E-RULE-002",
-                format!("there is no target {word:?}"),
-                format!("Choose {margin}{}", known.join(", ")),
-            )
-        })
-    }
-
-    /// What is explained, in words.
-    pub fn words(self, classes: &[String]) -> String {
-        let name = |c: usize| classes.get(c).cloned().unwrap_or_else(|| format!("class {c}"));
-        match self {
-            Self::Margin if classes.len() == 2 => {
-                format!("log-odds of {} over {}", name(1), name(0))
-            }
-            Self::Margin => format!("logit of {}", name(0)),
-            Self::Class(c) => format!("logit of {}", name(c)),
-        }
-    }
-}
 
 /// Maps of a batch.
 #[derive(Debug)]
@@ -72,11 +28,10 @@ pub struct Explanation {
     pub sinks: Vec<(String, Array)>,
 }
 
-/// Explains every sample of `x [n, 1, k, j, i]` on a canonical graph.
+/// Explains every sample of `x [n, c, k, j, i]` on a canonical graph, all from one start.
 ///
 /// # Errors
-/// [`Error::Model`] `E-MODEL-005` when the start does not fit the logits, `E-MODEL-006`
-/// when a layer must be folded first.
+/// As [`explain_each`].
 pub fn explain(
     graph: &Graph,
     x: &Array,
@@ -84,9 +39,24 @@ pub fn explain(
     start: Start,
     ws: &mut Workspace,
 ) -> Result<Explanation> {
+    explain_each(graph, x, composite, &vec![start; x.shape()[0]], ws)
+}
+
+/// Explains every sample of `x [n, c, k, j, i]` on a canonical graph, each from its start.
+///
+/// # Errors
+/// [`Error::Model`] `E-MODEL-005` when a start does not fit the logits, `E-MODEL-006`
+/// when a layer must be folded first; `E-RULE-004` when a rule does not fit a layer.
+pub fn explain_each(
+    graph: &Graph,
+    x: &Array,
+    composite: &Composite,
+    starts: &[Start],
+    ws: &mut Workspace,
+) -> Result<Explanation> {
     let trace = graph.trace(x.duplicate()?, &mut Mode::Infer, ws)?;
     let last = graph.nodes().len().checked_sub(1).ok_or_else(|| Error::internal("empty graph"))?;
-    let (scores, first) = seed(&trace.outputs[last], start)?;
+    let Seeded { scores, relevance: first, .. } = seed(&trace.outputs[last], starts)?;
     let logits = trace.outputs[last].to_f64()?;
     let bounds = composite.bounds_of(&elementwise::ranges(x)?);
     let mut walk = Walk {
@@ -109,31 +79,6 @@ pub fn explain(
     let (ledgers, sinks) = (walk.ledgers, walk.sinks);
     trace.recycle(ws);
     Ok(Explanation { scores, logits, relevance, ledgers, sinks })
-}
-
-/// Scores and starting relevance `[n, classes]`. The margin z1 − z0 starts with relevance
-/// z1 at class 1 and −z0 at class 0: exactly what an appended layer (−1, 1) hands on by LRP-0.
-fn seed(logits: &Array, start: Start) -> Result<(Vec<f64>, Array)> {
-    let classes = logits.shape()[1];
-    let weight: Vec<f64> = match start {
-        Start::Margin if classes == 2 => vec![-1.0, 1.0],
-        Start::Margin if classes == 1 => vec![1.0],
-        Start::Class(c) if c < classes => {
-            (0..classes).map(|k| f64::from(u8::from(k == c))).collect()
-        }
-        _ => {
-            return Err(Error::model(
-                "E-MODEL-005",
-                format!("a start {start:?} with {classes} logits"),
-                "Name a class, or use the margin with one or two logits",
-            ));
-        }
-    };
-    let parts: Vec<f64> =
-        logits.to_f64()?.iter().enumerate().map(|(at, z)| z * weight[at % classes]).collect();
-    let scores = parts.chunks(classes).map(|row| row.iter().sum()).collect();
-    let first = Array::from_vec(parts, logits.shape())?;
-    Ok((scores, crate::by_type!(logits, T => first.cast::<T>()?)))
 }
 
 struct Walk<'a> {

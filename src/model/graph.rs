@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::layer::{Layer, Mode, Pass, Role, Saved};
+use super::layer::{Gradients, Layer, Mode, Pass, Role, Saved};
 use crate::compute::{Array, Workspace};
 use crate::seed::{Seed, Stream};
 use crate::{Error, Result};
@@ -72,6 +72,10 @@ pub struct NodeRow {
     /// Trainable numbers.
     pub parameters: usize,
 }
+
+/// What [`Graph::backward_with`] asks before each layer's own backward pass.
+pub type Instead<'a> =
+    &'a mut dyn FnMut(&Node, &Pass<'_>, &mut Workspace) -> Result<Option<Gradients>>;
 
 /// How exactly folding kept the function.
 #[derive(Debug, Clone, PartialEq)]
@@ -164,6 +168,15 @@ impl Graph {
         }
     }
 
+    /// The same network with its numbers in f64.
+    ///
+    /// # Errors
+    /// As [`Array::cast`].
+    pub fn wide(&self) -> Result<Self> {
+        let cast = |(name, array): (String, &Array)| Ok((name, array.cast::<f64>()?));
+        self.with_state(self.state().into_iter().map(cast).collect::<Result<_>>()?)
+    }
+
     /// An independent copy.
     ///
     /// # Errors
@@ -243,6 +256,22 @@ impl Graph {
         input_too: bool,
         ws: &mut Workspace,
     ) -> Result<(Option<Array>, Vec<Array>)> {
+        self.backward_with(trace, start, input_too, &mut |_, _, _| Ok(None), ws)
+    }
+
+    /// The same, where `instead` may answer for a layer in place of its own backward pass
+    /// (or merely look at it).
+    ///
+    /// # Errors
+    /// As [`Graph::backward`], and those of `instead`.
+    pub fn backward_with(
+        &self,
+        trace: &Trace,
+        start: Array,
+        input_too: bool,
+        instead: Instead<'_>,
+        ws: &mut Workspace,
+    ) -> Result<(Option<Array>, Vec<Array>)> {
         let mut grads: Vec<Option<Array>> = self.nodes.iter().map(|_| None).collect();
         let mut parameters: Vec<Vec<Array>> = self.nodes.iter().map(|_| Vec::new()).collect();
         let mut input = None;
@@ -256,7 +285,10 @@ impl Graph {
             let output = &trace.outputs[n];
             let pass = Pass { inputs: &inputs, output, saved: &trace.saved[n], grad: &grad };
             let wanted = input_too || node.inputs.iter().any(|f| *f != From::Input);
-            let back = node.layer.backward(&pass, wanted, ws)?;
+            let back = match instead(node, &pass, ws)? {
+                Some(back) => back,
+                None => node.layer.backward(&pass, wanted, ws)?,
+            };
             parameters[n] = back.parameters;
             for (from, gradient) in node.inputs.iter().zip(back.inputs) {
                 let slot = match from {

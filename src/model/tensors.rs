@@ -70,6 +70,39 @@ pub fn from_bytes(path: &Path, bytes: &[u8]) -> Result<Stored> {
     Ok(Stored { arrays, text })
 }
 
+/// One array of a safetensors file, of any floating-point type, as f32.
+///
+/// # Errors
+/// [`Error::Refused`] `E-MODEL-010` when the bytes are damaged, the array is missing or holds
+/// no floating-point numbers.
+pub fn one(path: &Path, bytes: &[u8], name: &str) -> Result<Array> {
+    let refuse = |field: &str, seen: String| {
+        let fix = format!("Give a safetensors file with a tensor named {name:?} of F32");
+        let allowed = "a tensor of F64, F32, F16 or BF16";
+        Error::refused("E-MODEL-010", path, field, seen, allowed, fix)
+    };
+    let file = SafeTensors::deserialize(bytes).map_err(|e| refuse("content", e.to_string()))?;
+    let view = file.tensor(name).map_err(|_| refuse(name, "no such tensor".to_owned()))?;
+    let raw = view.data();
+    let data: Vec<f32> = match view.dtype() {
+        Dtype::F32 => {
+            raw.chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect()
+        }
+        Dtype::F64 => raw
+            .chunks_exact(8)
+            .map(|b| f64::from_le_bytes([b[0], b[1], b[2], b[3], b[4], b[5], b[6], b[7]]) as f32)
+            .collect(),
+        Dtype::F16 => {
+            raw.chunks_exact(2).map(|b| half::f16::from_le_bytes([b[0], b[1]]).to_f32()).collect()
+        }
+        Dtype::BF16 => {
+            raw.chunks_exact(2).map(|b| half::bf16::from_le_bytes([b[0], b[1]]).to_f32()).collect()
+        }
+        other => return Err(refuse(name, format!("{other:?}"))),
+    };
+    Array::from_vec(data, view.shape())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -43,7 +43,7 @@ pub struct Settings {
 impl Default for Settings {
     fn default() -> Self {
         Self {
-            epochs: 50,
+            epochs: 100,
             min_epochs: 20,
             patience: 15,
             batch: 4,

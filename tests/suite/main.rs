@@ -7,6 +7,7 @@ mod cli;
 mod closure;
 mod cohorts;
 mod faults;
+mod golden_relevance;
 mod golden_stats;
 mod gradients;
 mod hostile;

@@ -211,10 +211,10 @@ fn a_padded_convolution_equals_zennit() {
     }
 }
 
-/// The map of a graph by LRP-ε, started at its first logit.
+/// The map of a graph by LRP-ε, started at its logit.
 fn map(graph: &Graph, x: &Array) -> Vec<f64> {
     let composite = Composite::named("epsilon").expect("known");
-    let e = explain(graph, x, &composite, Start::Class(0), &mut Workspace::new());
+    let e = explain(graph, x, &composite, Start::Margin, &mut Workspace::new());
     e.expect("explained").relevance.to_f64().expect("host")
 }
 

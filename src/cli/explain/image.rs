@@ -1,0 +1,140 @@
+//! Maps of one NIfTI image, on its own grid.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use super::Args;
+use crate::cli::exit::ExitCode;
+use crate::cli::term::{self, Terminal};
+use crate::cohort::Participant;
+use crate::compute::{Array, Workspace};
+use crate::explain::ledger::LedgerLine;
+use crate::explain::methods::{Question, grad_cam};
+use crate::explain::way::Way;
+use crate::explain::{Start, explain};
+use crate::image::nifti;
+use crate::model::Graph;
+use crate::model::bundle::Bundle;
+use crate::model::input::{back, prepare, to_array};
+use crate::model::subject::{MaskSource, read_subject};
+use crate::progress::Progress;
+use crate::seed::Seed;
+use crate::train::apply::saw;
+use crate::train::models::Models;
+use crate::{Error, Result, files};
+
+/// Explains the image and writes a map per rule or method.
+pub(super) fn run(args: &Args, ways: &[(String, Way)], terminal: &Terminal) -> Result<ExitCode> {
+    let bundle = Models::load(&args.model)?.fold(args.fold)?;
+    let Bundle { spec, graph } = &bundle;
+    let start = Start::named(&args.target, &spec.classes)?;
+    let images = read_subject(&participant(args))?;
+    for warning in &images.warnings {
+        terminal.say(&format!("note: {warning}"));
+    }
+    if images.source == MaskSource::NonZero {
+        terminal.say("note: no mask was given; voxels that are not 0 are taken as brain");
+    }
+    let ready = prepare(&images.volume, &images.mask, &spec.input)?;
+    let (x, mut ws) = (to_array(&[&ready])?, Workspace::new());
+    let (canonical, proof) = graph.canonical(&x, &mut ws)?;
+    let mut text = String::new();
+    let mut ledgers = BTreeMap::new();
+    for (name, way) in ways {
+        let made = make(&canonical, &x, way, start, args.seed, &mut ws)?;
+        let map: Vec<f32> = made.map.to_f64()?.into_iter().map(|v| v as f32).collect();
+        let volume = back(&map, ready.grid(), images.volume.grid())?;
+        let out = if ways.len() == 1 { args.out.clone() } else { beside(&args.out, name) };
+        nifti::write_volume(&out, &volume, Some(&images.header), &format!("heatproof {name}"))?;
+        let sum: f64 = map.iter().map(|v| f64::from(*v)).sum();
+        text.push_str(&format!(
+            "{}: {} = {:.6}; the map of {name} sums to {sum:.6}\n",
+            out.display(),
+            start.words(&spec.classes),
+            made.score,
+        ));
+        if let Some(ledger) = made.ledger {
+            let residual = ledger.iter().map(LedgerLine::residual).fold(0.0, f64::max);
+            text.push_str(&format!(
+                "rule {name}, {} batch norm folded (logits differ by {:.1e} of the largest), \
+                 largest unaccounted share of a layer {residual:.1e}\n",
+                proof.folded, proof.drift
+            ));
+            let _ = ledgers.insert(name.clone(), ledger);
+        }
+    }
+    if let Some(path) = &args.ledger {
+        let json = match ledgers.values().next() {
+            Some(one) if ledgers.len() == 1 => serde_json::to_vec_pretty(one),
+            _ => serde_json::to_vec_pretty(&ledgers),
+        };
+        let fault = |e| Error::internal(format!("the ledger cannot be written: {e}"));
+        files::write_whole(path, &json.map_err(fault)?)?;
+    }
+    if saw(&spec.training, &participant(args).id) {
+        text.push_str("this image was used to train the network\n");
+    }
+    term::out(&text)?;
+    Ok(ExitCode::Success)
+}
+
+/// A map with what is known of it.
+struct Made {
+    /// Shaped like the input.
+    map: Array,
+    score: f64,
+    ledger: Option<Vec<LedgerLine>>,
+}
+
+fn make(
+    graph: &Graph,
+    x: &Array,
+    way: &Way,
+    start: Start,
+    seed: u64,
+    ws: &mut Workspace,
+) -> Result<Made> {
+    match way {
+        Way::Rules(composite) => {
+            let mut found = explain(graph, x, composite, start, ws)?;
+            let ledger = Some(found.ledgers.swap_remove(0));
+            Ok(Made { map: found.relevance, score: found.scores[0], ledger })
+        }
+        Way::Method(chosen) => {
+            let starts = [start];
+            let question = Question { graph, x, starts: &starts, seed: Seed(seed) };
+            let map = chosen.map(&question, ws)?;
+            let &[_, _, k, j, i] = x.shape() else { return Err(Error::internal("no image")) };
+            let map =
+                if map.shape() == x.shape() { map } else { grad_cam::enlarged(&map, [k, j, i])? };
+            let logits = graph.forward(x, ws)?;
+            let score = crate::explain::start::seed(&logits, &starts)?.scores[0];
+            Ok(Made { map, score, ledger: None })
+        }
+    }
+}
+
+/// `map.nii.gz` and `epsilon` give `map.epsilon.nii.gz`.
+fn beside(out: &Path, name: &str) -> PathBuf {
+    let file = out.file_name().map_or_else(String::new, |n| n.to_string_lossy().into_owned());
+    let cut = file.find(".nii").unwrap_or(file.len());
+    let name: String = name
+        .chars()
+        .map(|c| if c.is_alphanumeric() || "._-".contains(c) { c } else { '-' })
+        .collect();
+    out.with_file_name(format!("{}.{name}{}", &file[..cut], &file[cut..]))
+}
+
+fn participant(args: &Args) -> Participant {
+    let name = args.input.file_name().map_or_else(String::new, |n| n.to_string_lossy().into());
+    let id = name.split('.').next().unwrap_or_default().to_owned();
+    Participant {
+        subject: id.clone(),
+        id,
+        image: args.input.clone(),
+        labels: args.labels.clone(),
+        mask: args.mask.clone(),
+        truth: None,
+        covariates: BTreeMap::new(),
+    }
+}

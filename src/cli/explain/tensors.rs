@@ -1,0 +1,79 @@
+//! Maps of tensors that are fed to the network as they are.
+
+use std::collections::BTreeMap;
+
+use super::{Args, ends_with};
+use crate::cli::exit::ExitCode;
+use crate::cli::term;
+use crate::compute::{Array, Workspace};
+use crate::explain::methods::Question;
+use crate::explain::way::Way;
+use crate::explain::{Start, explain_each};
+use crate::model::tensors;
+use crate::seed::Seed;
+use crate::train::models::Models;
+use crate::{Error, Result, files};
+
+/// Largest file of tensors that is read.
+const LARGEST: u64 = 8 << 30;
+
+/// Explains every sample and writes maps and logits.
+pub(super) fn run(args: &Args, ways: &[(String, Way)]) -> Result<ExitCode> {
+    if !ends_with(&args.out, "safetensors") {
+        let what = format!("maps of tensors cannot be written as {}", args.out.display());
+        return Err(Error::usage("E-CLI-006", what, "Name OUT with .safetensors"));
+    }
+    let bundle = Models::load(&args.model)?.fold(args.fold)?;
+    let (graph, classes) = (bundle.graph, bundle.spec.classes);
+    let bytes = files::read_limited(&args.input, LARGEST)?;
+    let x = tensors::one(&args.input, &bytes, "input")?;
+    let samples = crate::compute::five(&x, "input")?[0];
+    let starts = Start::each(&args.target, &classes, samples)?;
+    let mut ws = Workspace::new();
+    let (canonical, proof) = graph.canonical(&x, &mut ws)?;
+    let mut written: Vec<(String, Array)> =
+        vec![("logits".to_owned(), graph.forward(&x, &mut ws)?)];
+    let mut ledgers = BTreeMap::new();
+    let mut text = format!(
+        "{samples} sample(s), {} batch norm folded (logits differ by {:.1e} of the largest)\n",
+        proof.folded, proof.drift
+    );
+    for (name, way) in ways {
+        let key = match ways.len() {
+            1 => "relevance".to_owned(),
+            _ => format!("relevance.{name}"),
+        };
+        let map = match way {
+            Way::Rules(composite) => {
+                let found = explain_each(&canonical, &x, composite, &starts, &mut ws)?;
+                let lines = found.ledgers.iter().flatten();
+                let residual = lines.map(|l| l.residual()).fold(0.0, f64::max);
+                text.push_str(&format!(
+                    "{name}: largest unaccounted share of a layer {residual:.1e}\n"
+                ));
+                let _ = ledgers.insert(name.clone(), found.ledgers);
+                for (layer, sink) in found.sinks {
+                    written.push((format!("bias.{name}.{layer}"), sink.cast::<f32>()?));
+                }
+                found.relevance
+            }
+            Way::Method(chosen) => {
+                // The network as it came: Grad-CAM looks at a layer that folding removes.
+                let question =
+                    Question { graph: &graph, x: &x, starts: &starts, seed: Seed(args.seed) };
+                chosen.map(&question, &mut ws)?
+            }
+        };
+        written.push((key, map));
+    }
+    let arrays: Vec<(String, &Array)> = written.iter().map(|(n, a)| (n.clone(), a)).collect();
+    files::write_whole(&args.out, &tensors::to_bytes(&arrays, None)?)?;
+    if let Some(path) = &args.ledger {
+        let json = serde_json::to_vec_pretty(&ledgers)
+            .map_err(|e| Error::internal(format!("the ledger cannot be written: {e}")))?;
+        files::write_whole(path, &json)?;
+    }
+    text.push_str(&format!("{}\n", args.out.display()));
+    term::out(&text)?;
+    Ok(ExitCode::Success)
+}

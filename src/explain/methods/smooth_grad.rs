@@ -1,0 +1,85 @@
+//! SmoothGrad and its squared variant: gradients averaged over noise.
+
+use super::super::backward;
+use super::{Method, Question, number};
+use crate::Result;
+use crate::card::{Better, Card};
+use crate::compute::{Array, Workspace, elementwise};
+use crate::model::graph::accumulate;
+
+/// What SmoothGrad says of itself.
+pub static CARD: Card = Card {
+    id: "smooth_grad",
+    title: "SmoothGrad",
+    question: "What is the gradient on average over images with noise?",
+    formula: "mean over n of df/dx(x + e), e normal with sd s · (max − min) of the sample; smooth_grad_n20_s0.1",
+    reading: "As the gradient, with less grain.",
+    misleads: "Explains the network around the image, not at it; depends on the noise.",
+    source: "Smilkov et al. 2017, https://arxiv.org/abs/1706.03825",
+    unit: "1",
+    better: Better::Neither,
+};
+
+/// What the squared variant says of itself.
+pub static SQUARED_CARD: Card = Card {
+    id: "smooth_grad_squared",
+    title: "SmoothGrad squared",
+    question: "How strongly does the score react on average over images with noise?",
+    formula: "mean over n of (df/dx(x + e))², as smooth_grad",
+    reading: "Without sign.",
+    misleads: "As SmoothGrad; large values dominate.",
+    source: "Hooker et al. 2019, https://arxiv.org/abs/1806.10758",
+    unit: "1",
+    better: Better::Neither,
+};
+
+/// SmoothGrad.
+pub static METHOD: Method = Method {
+    card: &CARD,
+    settings: |word| settings(word, &["smooth_grad", "smoothgrad"]),
+    map: |of, numbers, ws| map(of, numbers, false, ws),
+};
+
+/// Its squared variant.
+pub static SQUARED: Method = Method {
+    card: &SQUARED_CARD,
+    settings: |word| settings(word, &["smooth_grad_squared", "smoothgrad_squared"]),
+    map: |of, numbers, ws| map(of, numbers, true, ws),
+};
+
+/// Draws and noise: `_n20_s0.1` after the name.
+fn settings(word: &str, names: &[&str]) -> Option<Vec<f64>> {
+    names.iter().find_map(|name| match word.strip_prefix(name)? {
+        "" => Some(vec![20.0, 0.1]),
+        rest => {
+            let (n, s) = rest.strip_prefix("_")?.split_once('_')?;
+            let n = number(n, "n").filter(|n| (1.0..=10_000.0).contains(n) && n.fract() == 0.0)?;
+            Some(vec![n, number(s, "s")?])
+        }
+    })
+}
+
+fn map(of: &Question<'_>, numbers: &[f64], squared: bool, ws: &mut Workspace) -> Result<Array> {
+    let &[draws, share] = numbers else { return backward::gradient(of, of.x, ws) };
+    let ranges = elementwise::ranges(of.x)?;
+    let voxels = of.x.len() / ranges.len().max(1);
+    let x = of.x.to_f64()?;
+    let mut total: Option<Array> = None;
+    for draw in 0..draws as usize {
+        crate::progress::check_stop()?;
+        let mut noisy = Vec::with_capacity(x.len());
+        // Each sample has its own stream: a map does not depend on the batch.
+        for (sample, (low, high)) in x.chunks(voxels.max(1)).zip(&ranges) {
+            let mut stream = of.seed.stream(&format!("explain/smooth_grad/{draw}"));
+            let sd = share * (high - low);
+            noisy.extend(sample.iter().map(|v| v + sd * stream.normal()));
+        }
+        let noisy = Array::from_vec(noisy, of.x.shape())?;
+        let noisy = crate::by_type!(of.x, T => noisy.cast::<T>())?;
+        let gradient = backward::gradient(of, &noisy, ws)?;
+        let part = |v: f64| (if squared { v * v } else { v }) / draws;
+        accumulate(&mut total, elementwise::map(&gradient, part, ws)?, ws)?;
+        [noisy, gradient].into_iter().for_each(|a| ws.give(a));
+    }
+    total.ok_or_else(|| crate::Error::internal("no draws"))
+}
