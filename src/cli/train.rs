@@ -40,7 +40,7 @@ pub struct Args {
     #[arg(long, default_value = "compact", value_name = "NAME")]
     architecture: String,
     /// Networks fitted from different starts per fold; the model is their mean
-    #[arg(long, default_value_t = 2, value_name = "N")]
+    #[arg(long, default_value_t = 1, value_name = "N")]
     members: usize,
     /// How intensities are put on one scale: z_score, robust_z or none
     #[arg(long, default_value = "z_score", value_name = "NAME")]
