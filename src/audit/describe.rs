@@ -46,7 +46,11 @@ pub fn layers(graph: &Graph, input: &[usize], composite: &Composite) -> Result<T
         let shape: Vec<String> = row.shape.iter().map(usize::to_string).collect();
         let rule = match node.layer.role() {
             Role::Affine(affine) => composite.rule(affine.weight().shape().len()).card.id,
-            Role::Pointwise => "pass",
+            Role::PerSample(_) => composite.rule(1).card.id,
+            Role::Pointwise | Role::Link => "pass",
+            Role::Gate => "signal",
+            Role::Split => "split",
+            Role::Border(_) => "within",
             Role::Reshape => "reshape",
             Role::Routing => "winner",
             Role::Proportional | Role::Merge => "in proportion",

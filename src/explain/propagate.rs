@@ -2,11 +2,12 @@
 
 use super::composite::Composite;
 use super::ledger::LedgerLine;
-use super::terms::redistribute;
-use crate::compute::{Array, Workspace, elementwise, relevance};
+use super::terms::{Share, redistribute};
+use crate::compute::{Array, Workspace, blocks, elementwise, five, relevance};
 use crate::model::Graph;
 use crate::model::graph::{From, Node, Trace, accumulate};
-use crate::model::layer::{Mode, Pass, Role};
+use crate::model::layer::{Mode, Pass, PerSample, Role};
+use crate::model::layers::channel_affine::ChannelAffine;
 use crate::{Error, Result};
 
 /// What is explained.
@@ -80,7 +81,7 @@ pub fn explain(
     ws: &mut Workspace,
 ) -> Result<Explanation> {
     let trace = graph.trace(x.duplicate()?, &mut Mode::Infer, ws)?;
-    let last = graph.nodes().len().checked_sub(1).ok_or_else(|| Error::internal("empty graph"))?;
+    let last = logits_node(graph)?;
     let (scores, first) = seed(&trace.outputs[last], start)?;
     let logits = trace.outputs[last].to_f64()?;
     let mut walk = Walk {
@@ -100,6 +101,18 @@ pub fn explain(
     let ledgers = walk.ledgers;
     trace.recycle(ws);
     Ok(Explanation { scores, logits, relevance, ledgers })
+}
+
+/// The node whose output is explained: the last, or the one below a softmax or sigmoid at the
+/// end, since a probability mixes all classes.
+fn logits_node(graph: &Graph) -> Result<usize> {
+    let mut n = graph.nodes().len().checked_sub(1).ok_or_else(|| Error::internal("empty graph"))?;
+    while let (Role::Link, From::Node(below)) =
+        (graph.nodes()[n].layer.role(), graph.nodes()[n].inputs[0])
+    {
+        n = below;
+    }
+    Ok(n)
 }
 
 /// Scores and starting relevance `[n, classes]`. The margin z1 − z0 starts with relevance
@@ -187,7 +200,22 @@ impl Walk<'_> {
             degenerate: none(),
         };
         match node.layer.role() {
-            Role::Pointwise => Ok(plain(vec![r.duplicate()?], "pass")),
+            Role::Pointwise | Role::Link => Ok(plain(vec![r.duplicate()?], "pass")),
+            Role::Gate => {
+                let none = inputs[1].zeros_like_type(inputs[1].shape());
+                Ok(plain(vec![r.duplicate()?, none], "signal"))
+            }
+            Role::Split => {
+                let pass = Pass { inputs: &inputs, output, saved: &self.trace.saved[n], grad: r };
+                Ok(plain(node.layer.backward(&pass, true, ws)?.inputs, "split"))
+            }
+            Role::Border(before) => {
+                let within = five(inputs[0], "input of a border")?;
+                let degenerate = blocks::border_sums(r, within, before)?;
+                let inner = blocks::crop(r, within, before, ws)?;
+                Ok(Handed { degenerate, ..plain(vec![inner], "within") })
+            }
+            Role::PerSample(layer) => self.per_sample(layer, inputs[0], r, ws),
             Role::Reshape => Ok(plain(vec![r.duplicate()?.reshaped(inputs[0].shape())?], "pass")),
             Role::Routing => {
                 let pass = Pass { inputs: &inputs, output, saved: &self.trace.saved[n], grad: r };
@@ -223,5 +251,38 @@ impl Walk<'_> {
                 "Explain the canonical graph",
             )),
         }
+    }
+    /// The affine map that each sample decides for itself, by the rule of affine maps per
+    /// channel: its statistics are held fixed.
+    fn per_sample(
+        &self,
+        layer: &dyn PerSample,
+        x: &Array,
+        r: &Array,
+        ws: &mut Workspace,
+    ) -> Result<Handed> {
+        let (scale, shift) = layer.held(x)?;
+        let channels = x.shape()[1];
+        let rule = self.composite.rule(1);
+        let groups = (rule.groups)();
+        let mut shares = Vec::with_capacity(self.ledgers.len());
+        for (n, (scale, shift)) in scale.chunks(channels).zip(shift.chunks(channels)).enumerate() {
+            let own = |values: &[f64]| -> Result<Array> {
+                let array = Array::from_vec(values.to_vec(), &[channels])?;
+                crate::by_type!(x, T => array.cast::<T>())
+            };
+            let affine = ChannelAffine::new(own(scale)?, own(shift)?)?;
+            let (x, r) = (x.rows(n, n + 1)?, r.rows(n, n + 1)?);
+            shares.push(redistribute(&affine, &x, &r, self.composite.epsilon, &groups, ws)?);
+        }
+        let maps: Vec<&Array> = shares.iter().map(|s| &s.input).collect();
+        let bin = |of: fn(&Share) -> &Vec<f64>| shares.iter().flat_map(|s| of(s).clone()).collect();
+        Ok(Handed {
+            inputs: vec![blocks::stack(&maps, ws)?],
+            rule: rule.card.id,
+            bias: bin(|s| &s.bias),
+            stabiliser: bin(|s| &s.stabiliser),
+            degenerate: bin(|s| &s.degenerate),
+        })
     }
 }
