@@ -46,8 +46,13 @@ pub fn layers(graph: &Graph, input: &[usize], composite: &Composite) -> Result<T
     for ((row, node), applied) in graph.describe(input)?.iter().zip(graph.nodes()).zip(&rules) {
         let shape: Vec<String> = row.shape.iter().map(usize::to_string).collect();
         let rule = match node.layer.role() {
-            Role::Affine(_) => applied.as_ref().map_or_else(String::new, |a| a.words()),
-            Role::Pointwise => "pass".to_owned(),
+            Role::Affine(_) | Role::PerSample(_) => {
+                applied.as_ref().map_or_else(String::new, |a| a.words())
+            }
+            Role::Pointwise | Role::Link => "pass".to_owned(),
+            Role::Gate => "signal".to_owned(),
+            Role::Split => "split".to_owned(),
+            Role::Border(_) => "within".to_owned(),
             Role::Reshape => "reshape".to_owned(),
             Role::Routing => "winner".to_owned(),
             Role::Proportional | Role::Merge => "in proportion".to_owned(),

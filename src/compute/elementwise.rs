@@ -63,6 +63,43 @@ fn combine(a: &Array, b: &Array, ws: &mut Workspace, what: &str, gate: bool) -> 
     Ok(out)
 }
 
+/// `f(x)` of every number, computed in f64.
+///
+/// # Errors
+/// [`Error::Internal`] when the array is not on the host.
+pub fn map(x: &Array, ws: &mut Workspace, f: impl Fn(f64) -> f64 + Sync) -> Result<Array> {
+    let mut y = ws.take(x.dtype(), x.shape())?;
+    by_type!(x, T => {
+        let source = x.host::<T>()?.par_chunks(PIECE);
+        y.host_mut::<T>()?.par_chunks_mut(PIECE).zip(source).for_each(|(y, x)| {
+            y.iter_mut().zip(x).for_each(|(y, x)| *y = T::of(f(x.wide())));
+        });
+    });
+    Ok(y)
+}
+
+/// `f(a, b)` of every two numbers, computed in f64.
+///
+/// # Errors
+/// [`Error::Shape`] when shapes differ.
+pub fn map_two(
+    a: &Array,
+    b: &Array,
+    ws: &mut Workspace,
+    f: impl Fn(f64, f64) -> f64 + Sync,
+) -> Result<Array> {
+    same(a, b, "elementwise")?;
+    let mut y = ws.take(a.dtype(), a.shape())?;
+    by_type!(a, T => {
+        let sources = a.host::<T>()?.par_chunks(PIECE).zip(b.host::<T>()?.par_chunks(PIECE));
+        y.host_mut::<T>()?.par_chunks_mut(PIECE).zip(sources).for_each(|(y, (a, b))| {
+            let pairs = a.iter().zip(b);
+            y.iter_mut().zip(pairs).for_each(|(y, (a, b))| *y = T::of(f(a.wide(), b.wide())));
+        });
+    });
+    Ok(y)
+}
+
 /// `a += b`.
 ///
 /// # Errors
@@ -134,21 +171,6 @@ pub fn channel_sums(x: &Array) -> Result<Array> {
             .collect();
         Array::from_vec(sums, &[channels])
     })
-}
-
-/// `f` of every number, in f64.
-///
-/// # Errors
-/// [`Error::Internal`] when the array is not on the host.
-pub fn map(x: &Array, f: impl Fn(f64) -> f64 + Sync, ws: &mut Workspace) -> Result<Array> {
-    let mut y = ws.take(x.dtype(), x.shape())?;
-    by_type!(x, T => {
-        let source = x.host::<T>()?.par_chunks(PIECE);
-        y.host_mut::<T>()?.par_chunks_mut(PIECE).zip(source).for_each(|(y, x)| {
-            y.iter_mut().zip(x).for_each(|(y, &x)| *y = T::of(f(x.wide())));
-        });
-    });
-    Ok(y)
 }
 
 /// An array shaped like `x` that holds one number per sample (the first axis).

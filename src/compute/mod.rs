@@ -9,14 +9,17 @@
 pub mod array;
 pub mod autograd;
 pub mod batch_norm;
+pub mod blocks;
 pub mod conv3d;
 pub mod dense;
 pub mod elementwise;
 pub mod geometry;
+pub mod group_norm;
 mod host;
 pub mod pool3d;
 pub mod reference;
 pub mod relevance;
+pub mod softmax;
 pub mod workspace;
 
 pub use array::{Array, Real, five};

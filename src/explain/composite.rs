@@ -8,9 +8,11 @@ use crate::model::layer::Role;
 use crate::{Error, Result};
 
 /// Kinds that count as convolutions.
-pub const CONVOLUTIONS: [&str; 2] = ["conv3d", "conv_transpose3d"];
+pub const CONVOLUTIONS: [&str; 2] = ["conv3d", "transposed_conv3d"];
 /// Kinds of the layers composites are made for.
-pub const LINEAR: [&str; 3] = ["conv3d", "conv_transpose3d", "dense"];
+pub const LINEAR: [&str; 3] = ["conv3d", "transposed_conv3d", "dense"];
+/// Kinds of norms that were not folded.
+const NORMS: [&str; 2] = ["channel_affine", "group_norm"];
 
 /// Place of a layer among those its choice fits, from the input.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -157,7 +159,7 @@ impl Composite {
     pub fn of(id: &str, mut choices: Vec<Choice>, convention: Convention) -> Self {
         if convention == Convention::Zennit {
             if let Some(Ok(applied)) = Applied::named("pass", convention) {
-                let kinds = vec!["batch_norm".to_owned()];
+                let kinds = NORMS.map(str::to_owned).to_vec();
                 choices.push(Choice { kinds, name: None, position: None, applied });
             }
         }
@@ -175,7 +177,7 @@ impl Composite {
     pub fn assign(&self, graph: &Graph) -> Vec<Option<Applied>> {
         let nodes = graph.nodes();
         let affine: Vec<usize> = (0..nodes.len())
-            .filter(|n| matches!(nodes[*n].layer.role(), Role::Affine(_)))
+            .filter(|n| matches!(nodes[*n].layer.role(), Role::Affine(_) | Role::PerSample(_)))
             .collect();
         let mut given: Vec<Option<Applied>> = nodes.iter().map(|_| None).collect();
         for choice in &self.choices {

@@ -3,13 +3,14 @@
 use super::composite::Composite;
 use super::ledger::LedgerLine;
 use super::rules::Applied;
-use super::start::{Seeded, Start, seed};
-use super::terms::{Way, redistribute};
+use super::start::{Seeded, Start, logits_node, seed};
+use super::terms::{Share, Way, redistribute};
 use crate::compute::relevance::Served;
-use crate::compute::{Array, Workspace, elementwise, relevance};
+use crate::compute::{Array, Workspace, blocks, elementwise, five, relevance};
 use crate::model::Graph;
 use crate::model::graph::{From, Node, Trace, accumulate};
-use crate::model::layer::{Mode, Pass, Role};
+use crate::model::layer::{Mode, Pass, PerSample, Role};
+use crate::model::layers::channel_affine::ChannelAffine;
 use crate::{Error, Result};
 
 /// Maps of a batch.
@@ -55,7 +56,7 @@ pub fn explain_each(
     ws: &mut Workspace,
 ) -> Result<Explanation> {
     let trace = graph.trace(x.duplicate()?, &mut Mode::Infer, ws)?;
-    let last = graph.nodes().len().checked_sub(1).ok_or_else(|| Error::internal("empty graph"))?;
+    let last = logits_node(graph)?;
     let Seeded { scores, relevance: first, .. } = seed(&trace.outputs[last], starts)?;
     let logits = trace.outputs[last].to_f64()?;
     let bounds = composite.bounds_of(&elementwise::ranges(x)?);
@@ -154,7 +155,22 @@ impl Walk<'_> {
             degenerate: none(),
         };
         match node.layer.role() {
-            Role::Pointwise => Ok(plain(vec![r.duplicate()?], "pass")),
+            Role::Pointwise | Role::Link => Ok(plain(vec![r.duplicate()?], "pass")),
+            Role::Gate => {
+                let none = inputs[1].zeros_like_type(inputs[1].shape());
+                Ok(plain(vec![r.duplicate()?, none], "signal"))
+            }
+            Role::Split => {
+                let pass = Pass { inputs: &inputs, output, saved: &self.trace.saved[n], grad: r };
+                Ok(plain(node.layer.backward(&pass, true, ws)?.inputs, "split"))
+            }
+            Role::Border(before) => {
+                let within = five(inputs[0], "input of a border")?;
+                let degenerate = blocks::border_sums(r, within, before)?;
+                let inner = blocks::crop(r, within, before, ws)?;
+                Ok(Handed { degenerate, ..plain(vec![inner], "within") })
+            }
+            Role::PerSample(layer) => self.per_sample(n, node, layer, r, ws),
             Role::Reshape => Ok(plain(vec![r.duplicate()?.reshaped(inputs[0].shape())?], "pass")),
             Role::Routing => {
                 let pass = Pass { inputs: &inputs, output, saved: &self.trace.saved[n], grad: r };
@@ -178,26 +194,13 @@ impl Walk<'_> {
                 Ok(Handed { stabiliser, degenerate, ..plain(handed, "norm") })
             }
             Role::Affine(affine) => {
-                let applied = self.rules[n]
-                    .as_ref()
-                    .ok_or_else(|| Error::internal(format!("no rule for '{}'", node.name)))?;
+                let applied = self.applied(n, node)?;
                 if applied.rule.card.id == "pass" {
-                    if inputs[0].shape() != r.shape() {
-                        return Err(Error::usage(
-                            "E-RULE-004",
-                            format!("layer '{}' changes the shape and cannot pass", node.name),
-                            "Give it a rule that redistributes, as epsilon",
-                        ));
-                    }
-                    return Ok(plain(vec![r.duplicate()?], "pass"));
+                    return Ok(plain(vec![passed(node, inputs[0], r)?], "pass"));
                 }
-                let way = Way {
-                    groups: &applied.groups(),
-                    stabiliser: applied.stabiliser,
-                    bias: applied.bias,
-                    rescue: applied.rescue,
-                    bounds: &self.bounds,
-                };
+                let way = way(applied, &self.bounds);
+                let groups = applied.groups();
+                let way = Way { groups: &groups, ..way };
                 let share = redistribute(affine, inputs[0], output, r, &way, ws)?;
                 Ok(Handed {
                     inputs: vec![share.input],
@@ -215,4 +218,74 @@ impl Walk<'_> {
             )),
         }
     }
+
+    fn applied(&self, n: usize, node: &Node) -> Result<&Applied> {
+        self.rules[n]
+            .as_ref()
+            .ok_or_else(|| Error::internal(format!("no rule for '{}'", node.name)))
+    }
+
+    /// The affine map that each sample decides for itself, by the rule of the layer: its
+    /// statistics are held fixed.
+    fn per_sample(
+        &self,
+        n: usize,
+        node: &Node,
+        layer: &dyn PerSample,
+        r: &Array,
+        ws: &mut Workspace,
+    ) -> Result<Handed> {
+        let (x, z) = (self.trace.at(node.inputs[0]), &self.trace.outputs[n]);
+        let applied = self.applied(n, node)?;
+        let groups = applied.groups();
+        let (scale, shift) = layer.held(x)?;
+        let channels = x.shape()[1];
+        let mut shares = Vec::with_capacity(self.ledgers.len());
+        for (s, (scale, shift)) in scale.chunks(channels).zip(shift.chunks(channels)).enumerate() {
+            let own = |values: &[f64]| -> Result<Array> {
+                let array = Array::from_vec(values.to_vec(), &[channels])?;
+                crate::by_type!(x, T => array.cast::<T>())
+            };
+            let affine = ChannelAffine::new(own(scale)?, own(shift)?)?;
+            let (x, z, r) = (x.rows(s, s + 1)?, z.rows(s, s + 1)?, r.rows(s, s + 1)?);
+            if applied.rule.card.id == "pass" {
+                let zeros = || vec![0.0];
+                let (bias, stabiliser, degenerate) = (zeros(), zeros(), zeros());
+                let input = passed(node, &x, &r)?;
+                shares.push(Share { input, bias, sink: None, stabiliser, degenerate });
+                continue;
+            }
+            let way = Way { groups: &groups, ..way(applied, &self.bounds[s..=s]) };
+            shares.push(redistribute(&affine, &x, &z, &r, &way, ws)?);
+        }
+        let maps: Vec<&Array> = shares.iter().map(|s| &s.input).collect();
+        let bin = |of: fn(&Share) -> &Vec<f64>| shares.iter().flat_map(|s| of(s).clone()).collect();
+        let sinks: Option<Vec<Vec<f64>>> = shares.iter().map(|s| s.sink.clone()).collect();
+        Ok(Handed {
+            inputs: vec![blocks::stack(&maps, ws)?],
+            rule: applied.words(),
+            bias: bin(|s| &s.bias),
+            sink: sinks.map(|s| s.concat()),
+            stabiliser: bin(|s| &s.stabiliser),
+            degenerate: bin(|s| &s.degenerate),
+        })
+    }
+}
+
+/// How a rule redistributes; its groups are filled in by the caller, who keeps them.
+fn way<'a>(applied: &Applied, bounds: &'a [(f64, f64)]) -> Way<'a> {
+    let (stabiliser, bias, rescue) = (applied.stabiliser, applied.bias, applied.rescue);
+    Way { groups: &[], stabiliser, bias, rescue, bounds }
+}
+
+/// Relevance unchanged, for a layer that keeps the shape.
+fn passed(node: &Node, x: &Array, r: &Array) -> Result<Array> {
+    if x.shape() == r.shape() {
+        return r.duplicate();
+    }
+    Err(Error::usage(
+        "E-RULE-004",
+        format!("layer '{}' changes the shape and cannot pass", node.name),
+        "Give it a rule that redistributes, as epsilon",
+    ))
 }

@@ -1,6 +1,9 @@
 //! What is explained, and the relevance or gradient it starts with.
 
 use crate::compute::Array;
+use crate::model::Graph;
+use crate::model::graph::From;
+use crate::model::layer::Role;
 use crate::{Error, Result};
 
 /// What is explained.
@@ -109,6 +112,21 @@ impl Start {
             _ => None,
         }
     }
+}
+
+/// The node whose output is explained: the last, or the one below a softmax or sigmoid at
+/// the end, since a probability mixes all classes.
+///
+/// # Errors
+/// [`Error::Internal`] for an empty graph.
+pub fn logits_node(graph: &Graph) -> Result<usize> {
+    let mut n = graph.nodes().len().checked_sub(1).ok_or_else(|| Error::internal("empty graph"))?;
+    while let (Role::Link, From::Node(below)) =
+        (graph.nodes()[n].layer.role(), graph.nodes()[n].inputs[0])
+    {
+        n = below;
+    }
+    Ok(n)
 }
 
 /// Scores, weights and starting relevance of `logits [n, classes]`.

@@ -186,7 +186,7 @@ fn feed(x: &Array, feed: Feed, bounds: &[(f64, f64)], ws: &mut Workspace) -> Res
 fn tuned(w: &Array, tune: Tune, ws: &mut Workspace) -> Result<Array> {
     match tune {
         Tune::All => w.duplicate(),
-        _ => elementwise::map(w, |w| tune.of(w), ws),
+        _ => elementwise::map(w, ws, |w| tune.of(w)),
     }
 }
 

@@ -1,8 +1,10 @@
-//! Graph to a new graph that can be explained: batch norm folded exactly, dropout dropped.
+//! Graph to a new graph that can be explained: batch norm folded exactly, or left as the affine
+//! map per channel that it is where it cannot be; dropout dropped.
 //! Nothing is restored, nothing mutated.
 
 use super::graph::{FoldProof, From, Graph, Node};
 use super::layer::{Affine, Layer, Role};
+use super::layers::channel_affine::ChannelAffine;
 use crate::compute::{Array, Workspace};
 use crate::{Error, Result};
 
@@ -14,8 +16,9 @@ impl Graph {
     /// As [`Graph::folded`]; [`Error::Shape`] when the probe does not fit.
     pub fn canonical(&self, probe: &Array, ws: &mut Workspace) -> Result<(Self, FoldProof)> {
         let graph = self.folded()?;
-        let norms = self.nodes().iter().filter(|n| matches!(n.layer.role(), Role::MustFold(..)));
-        let folded = norms.count();
+        let norm = |n: &&Node| matches!(n.layer.role(), Role::MustFold(..));
+        let gone = |n: &&Node| norm(n) && matches!(self.fate(n), Fate::Drop);
+        let folded = self.nodes().iter().filter(gone).count();
         let (before, after) =
             (self.forward(probe, ws)?.to_f64()?, graph.forward(probe, ws)?.to_f64()?);
         let scale = before.iter().fold(f64::MIN_POSITIVE, |m, v| m.max(v.abs()));
@@ -26,58 +29,58 @@ impl Graph {
     /// The same without the proof, for the many re-initialised networks of an audit.
     ///
     /// # Errors
-    /// `E-MODEL-004` when a batch norm does not follow a layer with weights whose output
-    /// nothing else reads.
+    /// [`Error::Shape`] when a batch norm does not fit the layer before it.
     pub fn folded(&self) -> Result<Self> {
         let mut graph = Self::default();
         let mut place: Vec<From> = Vec::new();
         for (n, node) in self.nodes().iter().enumerate() {
             let inputs: Vec<From> = node.inputs.iter().map(|f| moved(*f, &place)).collect();
-            match self.absorber(n, node)? {
-                Fate::Drop => place.push(inputs[0]),
-                Fate::Keep => {
-                    let layer = match self.fold_into(n, node)? {
-                        Some(layer) => layer,
-                        None => node.layer.duplicate()?,
-                    };
-                    place.push(From::Node(graph.push(&node.name, layer, inputs)));
+            let layer = match self.fate(node) {
+                Fate::Drop => {
+                    place.push(inputs[0]);
+                    continue;
                 }
-            }
+                Fate::Affine => own_map(node)?,
+                Fate::Keep => match self.fold_into(n, node)? {
+                    Some(layer) => layer,
+                    None => node.layer.duplicate()?,
+                },
+            };
+            place.push(From::Node(graph.push(&node.name, layer, inputs)));
         }
         Ok(graph)
     }
 
-    /// What becomes of a node: a foldable batch norm and dropout go.
-    fn absorber(&self, n: usize, node: &Node) -> Result<Fate> {
+    /// What becomes of a node: a foldable batch norm and dropout go, another batch norm becomes
+    /// an affine map of its own.
+    fn fate(&self, node: &Node) -> Fate {
         if node.layer.card().id == "dropout" {
-            return Ok(Fate::Drop);
+            return Fate::Drop;
         }
         if !matches!(node.layer.role(), Role::MustFold(..)) {
-            return Ok(Fate::Keep);
+            return Fate::Keep;
         }
-        let foldable = match node.inputs[0] {
-            From::Node(m) => {
-                let readers = self.nodes().iter().filter(|o| o.inputs.contains(&From::Node(m)));
-                matches!(self.nodes()[m].layer.role(), Role::Affine(_)) && readers.count() == 1
-            }
-            From::Input => false,
-        };
-        if foldable {
-            return Ok(Fate::Drop);
+        // after a layer with weights the fold is exact at every voxel, borders too: padding is
+        // already behind; before one, the shift would be missing in the padding
+        match node.inputs[0] {
+            From::Node(m) if self.folds_into(m) => Fate::Drop,
+            _ => Fate::Affine,
         }
-        Err(Error::model(
-            "E-MODEL-004",
-            format!(
-                "batch norm '{}' (node {n}) does not follow a layer with weights alone",
-                node.name
-            ),
-            "Put each batch norm right after a convolution or dense layer",
-        ))
+    }
+
+    /// Whether node `m` has weights and its output one reader.
+    fn folds_into(&self, m: usize) -> bool {
+        let readers = self.nodes().iter().flat_map(|o| &o.inputs);
+        matches!(self.nodes()[m].layer.role(), Role::Affine(_))
+            && readers.filter(|f| **f == From::Node(m)).count() == 1
     }
 
     /// The layer of node `n` with the batch norm after it folded in, if there is one.
     fn fold_into(&self, n: usize, node: &Node) -> Result<Option<Box<dyn Layer>>> {
         let Role::Affine(affine) = node.layer.role() else { return Ok(None) };
+        if !self.folds_into(n) {
+            return Ok(None);
+        }
         for next in self.nodes().iter().filter(|o| o.inputs.contains(&From::Node(n))) {
             if let Role::MustFold(scale, shift) = next.layer.role() {
                 return fold(affine, &scale, &shift).map(Some);
@@ -90,6 +93,7 @@ impl Graph {
 enum Fate {
     Keep,
     Drop,
+    Affine,
 }
 
 fn moved(from: From, place: &[From]) -> From {
@@ -99,12 +103,28 @@ fn moved(from: From, place: &[From]) -> From {
     }
 }
 
+/// A batch norm that nothing can take in, as the affine map it is.
+fn own_map(node: &Node) -> Result<Box<dyn Layer>> {
+    let Role::MustFold(scale, shift) = node.layer.role() else {
+        return Err(Error::internal(format!("layer '{}' is no batch norm", node.name)));
+    };
+    let kind = node.layer.parameters().first().map(|(_, array)| array.dtype());
+    let own = |values: Vec<f64>| -> Result<Array> {
+        let array = Array::from_vec(values, &[scale.len()])?;
+        if kind == Some(candle_core::DType::F64) { Ok(array) } else { array.cast::<f32>() }
+    };
+    Ok(Box::new(ChannelAffine::new(own(scale.clone())?, own(shift)?)?))
+}
+
 /// `w' = w · scale[o]`, `b' = b · scale[o] + shift[o]`, in f64, rounded once.
-fn fold(affine: &dyn Affine, scale: &[f64], shift: &[f64]) -> Result<Box<dyn Layer>> {
+pub(super) fn fold(affine: &dyn Affine, scale: &[f64], shift: &[f64]) -> Result<Box<dyn Layer>> {
     let weight = affine.weight();
-    let row = weight.len() / scale.len();
-    let folded: Vec<f64> =
-        weight.to_f64()?.iter().enumerate().map(|(at, w)| w * scale[at / row]).collect();
+    let folded: Vec<f64> = weight
+        .to_f64()?
+        .iter()
+        .enumerate()
+        .map(|(at, w)| w * scale[affine.out_channel(at)])
+        .collect();
     let bias = affine.bias().map(Array::to_f64).transpose()?.unwrap_or(vec![0.0; scale.len()]);
     let bias: Vec<f64> = bias.iter().zip(scale).zip(shift).map(|((b, a), s)| b * a + s).collect();
     crate::by_type!(weight, T => {

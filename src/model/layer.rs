@@ -129,14 +129,41 @@ pub enum Role<'a> {
     Reshape,
     /// Sum of inputs: in proportion.
     Merge,
-    /// Must be folded away before explaining (batch norm): scale and shift per channel.
+    /// Inputs side by side: each gets the relevance of its own part.
+    Split,
+    /// A border around the input: relevance within is handed on, the rest is degenerate.
+    /// Border before `[c, k, j, i]`.
+    Border([usize; 4]),
+    /// First input times second: the first, the signal, gets all.
+    Gate,
+    /// Logits to probabilities: at the end of a network the walk starts below it, elsewhere it
+    /// hands on unchanged.
+    Link,
+    /// Scale and shift per channel that the sample itself decides (instance and group norm):
+    /// held fixed, the rules apply sample by sample.
+    PerSample(&'a dyn PerSample),
+    /// Must become part of another layer, or an affine map of its own, before explaining (batch
+    /// norm): scale and shift per channel.
     MustFold(Vec<f64>, Vec<f64>),
+}
+
+/// A layer that is a scale and a shift per channel, decided by the sample itself.
+pub trait PerSample: Debug + Send + Sync {
+    /// Scale and shift per sample and channel `[n · c]` for inputs `[n, c, …]`.
+    ///
+    /// # Errors
+    /// [`crate::Error::Internal`] when the array is not on the host.
+    fn held(&self, x: &Array) -> Result<(Vec<f64>, Vec<f64>)>;
 }
 
 /// A layer `z = W x + b`, with exchangeable weights.
 pub trait Affine: Debug + Send + Sync {
-    /// Weight, output channel first.
+    /// Weight, output channel first (a transposed convolution: input channel first).
     fn weight(&self) -> &Array;
+    /// The output channel that number `at` of the weight belongs to.
+    fn out_channel(&self, at: usize) -> usize {
+        at / self.weight().shape()[1..].iter().product::<usize>()
+    }
     /// Bias `[c_out]`.
     fn bias(&self) -> Option<&Array>;
     /// `W x + b` with weights given.

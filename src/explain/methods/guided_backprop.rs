@@ -95,7 +95,7 @@ fn deconvnet(of: &Question<'_>, _: &[f64], ws: &mut Workspace) -> Result<Array> 
 fn beta_smooth(of: &Question<'_>, numbers: &[f64], ws: &mut Workspace) -> Result<Array> {
     let beta = numbers.first().copied().unwrap_or_default();
     at_rectifiers(of, ws, &|pass, ws| {
-        let slope = elementwise::map(pass.inputs[0], |x| 1.0 / (1.0 + (-beta * x).exp()), ws)?;
+        let slope = elementwise::map(pass.inputs[0], ws, |x| 1.0 / (1.0 + (-beta * x).exp()))?;
         elementwise::times(&slope, pass.grad, ws)
     })
 }

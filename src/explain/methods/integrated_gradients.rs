@@ -46,9 +46,9 @@ fn map(of: &Question<'_>, numbers: &[f64], ws: &mut Workspace) -> Result<Array> 
     let mut total: Option<Array> = None;
     for (t, weight) in gauss_legendre(points) {
         crate::progress::check_stop()?;
-        let x = elementwise::map(&x, |v| v * t, ws)?;
+        let x = elementwise::map(&x, ws, |v| v * t)?;
         let gradient = backward::gradient(&of_wide, &x, ws)?;
-        let part = elementwise::map(&gradient, |v| v * weight, ws)?;
+        let part = elementwise::map(&gradient, ws, |v| v * weight)?;
         [x, gradient].into_iter().for_each(|a| ws.give(a));
         crate::model::graph::accumulate(&mut total, part, ws)?;
     }

@@ -78,7 +78,7 @@ fn map(of: &Question<'_>, numbers: &[f64], squared: bool, ws: &mut Workspace) ->
         let noisy = crate::by_type!(of.x, T => noisy.cast::<T>())?;
         let gradient = backward::gradient(of, &noisy, ws)?;
         let part = |v: f64| (if squared { v * v } else { v }) / draws;
-        accumulate(&mut total, elementwise::map(&gradient, part, ws)?, ws)?;
+        accumulate(&mut total, elementwise::map(&gradient, ws, part)?, ws)?;
         [noisy, gradient].into_iter().for_each(|a| ws.give(a));
     }
     total.ok_or_else(|| crate::Error::internal("no draws"))

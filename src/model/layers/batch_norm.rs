@@ -1,8 +1,8 @@
-//! Batch normalisation per channel, ε = 1e-5.
+//! Batch normalisation per channel.
 
 use super::super::layer::{Gradients, Layer, Mode, Pass, Role, Saved};
 use crate::card::{Better, Card};
-use crate::compute::{Array, Real, Workspace, batch_norm};
+use crate::compute::{Array, Real, Workspace, batch_norm, elementwise};
 use crate::{Error, Result};
 
 /// What this layer says of itself.
@@ -11,14 +11,14 @@ pub static CARD: Card = Card {
     title: "batch normalisation",
     question: "Each channel shifted and scaled to the batch (training) or the running statistics.",
     formula: "y = γ (x − μ) / √(σ² + ε) + β",
-    reading: "Folded exactly into the layer before it; never passed in silence.",
+    reading: "Folded exactly into the layer before it, or explained as an affine map of its own; never passed in silence.",
     misleads: "Small batches make running statistics noisy.",
     source: "Ioffe and Szegedy 2015",
     unit: "1",
     better: Better::Neither,
 };
 
-/// ε of the variance.
+/// ε of the variance in networks of this program.
 pub const EPSILON: f64 = 1e-5;
 
 /// The layer: γ, β, running mean and variance, each `[c]`.
@@ -28,6 +28,7 @@ pub struct BatchNorm {
     beta: Array,
     mean: Array,
     variance: Array,
+    epsilon: f64,
 }
 
 impl BatchNorm {
@@ -42,14 +43,44 @@ impl BatchNorm {
             beta: filled(0.0)?,
             mean: filled(0.0)?,
             variance: filled(1.0)?,
+            epsilon: EPSILON,
         })
+    }
+
+    /// A layer from γ, β, running mean and variance, each `[c]`, and the variance's ε.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] when they do not agree.
+    pub fn new([gamma, beta, mean, variance]: [Array; 4], epsilon: f64) -> Result<Self> {
+        let shape = gamma.shape();
+        if shape.len() != 1 || [&beta, &mean, &variance].iter().any(|a| a.shape() != shape) {
+            let seen = [&gamma, &beta, &mean, &variance].map(|a| a.shape().to_vec());
+            return Err(Error::shape("batch norm", "four arrays [c]", seen));
+        }
+        Ok(Self { gamma, beta, mean, variance, epsilon })
+    }
+
+    /// Gradients at rest, where the statistics do not depend on the input:
+    /// `dx = scale · dy`, `dγ = Σ dy (x − μ) / √(σ² + ε)`, `dβ = Σ dy`.
+    fn backward_at_rest(&self, pass: &Pass<'_>, ws: &mut Workspace) -> Result<Gradients> {
+        let (mean, variance) = (self.mean.to_f64()?, self.variance.to_f64()?);
+        let inverse: Vec<f64> = variance.iter().map(|v| 1.0 / (v + self.epsilon).sqrt()).collect();
+        let centre: Vec<f64> = mean.iter().zip(&inverse).map(|(m, i)| -m * i).collect();
+        let hat = batch_norm::affine(pass.inputs[0], &inverse, &centre, ws)?;
+        let product = elementwise::times(&hat, pass.grad, ws)?;
+        let dgamma = elementwise::channel_sums(&product)?;
+        [hat, product].into_iter().for_each(|a| ws.give(a));
+        let (scale, _) = self.map(&mean, &variance)?;
+        let dx = batch_norm::affine(pass.grad, &scale, &vec![0.0; scale.len()], ws)?;
+        let dbeta = elementwise::channel_sums(pass.grad)?;
+        Ok(Gradients { inputs: vec![dx], parameters: vec![dgamma, dbeta] })
     }
 
     /// The affine map `y = scale · x + shift` for given statistics.
     fn map(&self, mean: &[f64], variance: &[f64]) -> Result<(Vec<f64>, Vec<f64>)> {
         let (gamma, beta) = (self.gamma.to_f64()?, self.beta.to_f64()?);
         let scale: Vec<f64> =
-            gamma.iter().zip(variance).map(|(g, v)| g / (v + EPSILON).sqrt()).collect();
+            gamma.iter().zip(variance).map(|(g, v)| g / (v + self.epsilon).sqrt()).collect();
         let shift = beta.iter().zip(mean).zip(&scale).map(|((b, m), s)| b - m * s).collect();
         Ok((scale, shift))
     }
@@ -61,7 +92,10 @@ impl Layer for BatchNorm {
     }
 
     fn out_shape(&self, inputs: &[&[usize]]) -> Result<Vec<usize>> {
-        Ok(inputs[0].to_vec())
+        match inputs {
+            [shape] if shape.first() == Some(&self.gamma.len()) => Ok(shape.to_vec()),
+            _ => Err(Error::shape("batch norm input", self.gamma.shape(), inputs)),
+        }
     }
 
     fn forward(
@@ -85,10 +119,16 @@ impl Layer for BatchNorm {
     fn backward(&self, pass: &Pass<'_>, _: bool, ws: &mut Workspace) -> Result<Gradients> {
         let gamma = self.gamma.to_f64()?;
         let Saved::Statistics(mean, variance, _) = pass.saved else {
-            return Err(Error::internal("batch norm is trained on batch statistics only"));
+            return self.backward_at_rest(pass, ws);
         };
-        let (dx, dgamma, dbeta) =
-            batch_norm::backward(pass.inputs[0], pass.grad, &gamma, (mean, variance), EPSILON, ws)?;
+        let (dx, dgamma, dbeta) = batch_norm::backward(
+            pass.inputs[0],
+            pass.grad,
+            &gamma,
+            (mean, variance),
+            self.epsilon,
+            ws,
+        )?;
         let narrow = |v: Vec<f64>| {
             let wide = Array::from_vec(v, self.gamma.shape())?;
             crate::by_type!(self.gamma, T => wide.cast::<T>())
@@ -129,8 +169,8 @@ impl Layer for BatchNorm {
     }
 
     fn reinitialise(&mut self, _: &mut crate::seed::Stream) -> Result<()> {
-        let channels = self.gamma.len();
-        *self = Self::fresh(channels)?;
+        let epsilon = self.epsilon;
+        *self = Self { epsilon, ..Self::fresh(self.gamma.len())? };
         Ok(())
     }
 
@@ -140,6 +180,7 @@ impl Layer for BatchNorm {
             beta: self.beta.duplicate()?,
             mean: self.mean.duplicate()?,
             variance: self.variance.duplicate()?,
+            epsilon: self.epsilon,
         }))
     }
 
