@@ -8,6 +8,7 @@ pub mod graph;
 pub mod input;
 pub mod layer;
 pub mod layers;
+pub mod onnx;
 pub mod subject;
 pub mod tensors;
 

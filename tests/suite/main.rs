@@ -14,6 +14,7 @@ mod images;
 mod independence;
 mod kernels;
 mod nets;
+mod onnx;
 mod orientations;
 mod relevance;
 mod replicas;
