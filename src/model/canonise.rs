@@ -26,6 +26,26 @@ impl Graph {
         Ok((graph, FoldProof { drift: gap / scale, inputs: probe.shape()[0], folded }))
     }
 
+    /// The network that ends where explanations start: without the softmax or sigmoid at its
+    /// end.
+    ///
+    /// # Errors
+    /// As [`Graph::duplicate`].
+    pub fn before_links(&self) -> Result<Self> {
+        let mut end = self.nodes().len();
+        while end > 1 && matches!(self.nodes()[end - 1].layer.role(), Role::Link) {
+            match self.nodes()[end - 1].inputs[0] {
+                From::Node(below) => end = below + 1,
+                From::Input => break,
+            }
+        }
+        let mut graph = Self::default();
+        for node in &self.nodes()[..end] {
+            let _ = graph.push(&node.name, node.layer.duplicate()?, node.inputs.clone());
+        }
+        Ok(graph)
+    }
+
     /// The same without the proof, for the many re-initialised networks of an audit.
     ///
     /// # Errors

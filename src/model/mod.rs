@@ -9,6 +9,7 @@ pub mod input;
 pub mod layer;
 pub mod layers;
 pub mod members;
+pub mod onnx;
 pub mod subject;
 pub mod tensors;
 

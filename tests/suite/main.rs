@@ -15,6 +15,7 @@ mod images;
 mod independence;
 mod kernels;
 mod nets;
+mod onnx;
 mod orientations;
 mod relevance;
 mod replicas;

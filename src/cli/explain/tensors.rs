@@ -9,7 +9,7 @@ use crate::compute::{Array, Workspace};
 use crate::explain::methods::Question;
 use crate::explain::way::Way;
 use crate::explain::{Start, explain_each};
-use crate::model::tensors;
+use crate::model::{Graph, onnx, tensors};
 use crate::seed::Seed;
 use crate::train::models::Models;
 use crate::{Error, Result, files};
@@ -17,17 +17,30 @@ use crate::{Error, Result, files};
 /// Largest file of tensors that is read.
 const LARGEST: u64 = 8 << 30;
 
+/// The network and the names of its classes, from an ONNX file or a training's folder.
+fn network(args: &Args, shape: [usize; 5]) -> Result<(Graph, Vec<String>)> {
+    if !ends_with(&args.model, "onnx") {
+        let bundle = Models::load(&args.model)?.fold(args.fold)?;
+        return Ok((bundle.graph, bundle.spec.classes));
+    }
+    let graph = onnx::read(&args.model, Some(shape))?.graph;
+    let rows = graph.describe(&shape[1..])?;
+    let width = rows.last().and_then(|row| row.shape.first().copied()).unwrap_or(0);
+    Ok((graph, (0..width).map(|c| c.to_string()).collect()))
+}
+
 /// Explains every sample and writes maps and logits.
 pub(super) fn run(args: &Args, ways: &[(String, Way)]) -> Result<ExitCode> {
     if !ends_with(&args.out, "safetensors") {
         let what = format!("maps of tensors cannot be written as {}", args.out.display());
         return Err(Error::usage("E-CLI-006", what, "Name OUT with .safetensors"));
     }
-    let bundle = Models::load(&args.model)?.fold(args.fold)?;
-    let (graph, classes) = (bundle.graph, bundle.spec.classes);
     let bytes = files::read_limited(&args.input, LARGEST)?;
     let x = tensors::one(&args.input, &bytes, "input")?;
-    let samples = crate::compute::five(&x, "input")?[0];
+    let shape = crate::compute::five(&x, "input")?;
+    let samples = shape[0];
+    let (graph, classes) = network(args, shape)?;
+    let graph = graph.before_links()?;
     let starts = Start::each(&args.target, &classes, samples)?;
     let mut ws = Workspace::new();
     let (canonical, proof) = graph.canonical(&x, &mut ws)?;
