@@ -3,7 +3,9 @@
 
 use super::rules::{Applied, Convention, RULES};
 use crate::compute::relevance::Stabiliser;
+use crate::compute::{Array, Workspace};
 use crate::model::Graph;
+use crate::model::graph::FoldProof;
 use crate::model::layer::Role;
 use crate::{Error, Result};
 
@@ -171,6 +173,22 @@ impl Composite {
     pub fn with_bias(mut self, bias: super::terms::BiasPolicy) -> Self {
         self.choices.iter_mut().for_each(|c| c.applied.bias = bias);
         self
+    }
+
+    /// The network as these rules explain it, with the proof that it is the same.
+    ///
+    /// # Errors
+    /// As [`Graph::canonical`].
+    pub fn canonical(
+        &self,
+        graph: &Graph,
+        probe: &Array,
+        ws: &mut Workspace,
+    ) -> Result<(Graph, FoldProof)> {
+        match self.convention {
+            Convention::Zennit => graph.canonical_as_zennit(probe, ws),
+            _ => graph.canonical(probe, ws),
+        }
     }
 
     /// What each node of a graph gets; none for nodes without weights.

@@ -15,7 +15,23 @@ impl Graph {
     /// # Errors
     /// As [`Graph::folded`]; [`Error::Shape`] when the probe does not fit.
     pub fn canonical(&self, probe: &Array, ws: &mut Workspace) -> Result<(Self, FoldProof)> {
-        let graph = self.folded()?;
+        self.proven(self.folded()?, probe, ws)
+    }
+
+    /// As Zennit 0.5.1 folds: the batch norm that is left behind still divides by
+    /// √(1 + 1e-5), so the logits drift. For comparisons with it alone.
+    ///
+    /// # Errors
+    /// As [`Graph::canonical`].
+    pub fn canonical_as_zennit(
+        &self,
+        probe: &Array,
+        ws: &mut Workspace,
+    ) -> Result<(Self, FoldProof)> {
+        self.proven(self.folded_times(1.0 / (1.0f64 + 1e-5).sqrt())?, probe, ws)
+    }
+
+    fn proven(&self, graph: Self, probe: &Array, ws: &mut Workspace) -> Result<(Self, FoldProof)> {
         let norm = |n: &&Node| matches!(n.layer.role(), Role::MustFold(..));
         let gone = |n: &&Node| norm(n) && matches!(self.fate(n), Fate::Drop);
         let folded = self.nodes().iter().filter(gone).count();
@@ -51,6 +67,11 @@ impl Graph {
     /// # Errors
     /// [`Error::Shape`] when a batch norm does not fit the layer before it.
     pub fn folded(&self) -> Result<Self> {
+        self.folded_times(1.0)
+    }
+
+    /// Every batch norm folded, times a factor.
+    fn folded_times(&self, factor: f64) -> Result<Self> {
         let mut graph = Self::default();
         let mut place: Vec<From> = Vec::new();
         for (n, node) in self.nodes().iter().enumerate() {
@@ -61,7 +82,7 @@ impl Graph {
                     continue;
                 }
                 Fate::Affine => own_map(node)?,
-                Fate::Keep => match self.fold_into(n, node)? {
+                Fate::Keep => match self.fold_into(n, node, factor)? {
                     Some(layer) => layer,
                     None => node.layer.duplicate()?,
                 },
@@ -96,14 +117,15 @@ impl Graph {
     }
 
     /// The layer of node `n` with the batch norm after it folded in, if there is one.
-    fn fold_into(&self, n: usize, node: &Node) -> Result<Option<Box<dyn Layer>>> {
+    fn fold_into(&self, n: usize, node: &Node, factor: f64) -> Result<Option<Box<dyn Layer>>> {
         let Role::Affine(affine) = node.layer.role() else { return Ok(None) };
         if !self.folds_into(n) {
             return Ok(None);
         }
         for next in self.nodes().iter().filter(|o| o.inputs.contains(&From::Node(n))) {
             if let Role::MustFold(scale, shift) = next.layer.role() {
-                return fold(affine, &scale, &shift).map(Some);
+                let times = |v: Vec<f64>| v.into_iter().map(|v| v * factor).collect::<Vec<f64>>();
+                return fold(affine, &times(scale), &times(shift)).map(Some);
             }
         }
         Ok(None)

@@ -15,6 +15,7 @@ use crate::explain::{Start, explain};
 use crate::image::nifti;
 use crate::model::Graph;
 use crate::model::bundle::Bundle;
+use crate::model::graph::FoldProof;
 use crate::model::input::{back, prepare, to_array};
 use crate::model::subject::{MaskSource, read_subject};
 use crate::progress::Progress;
@@ -37,11 +38,10 @@ pub(super) fn run(args: &Args, ways: &[(String, Way)], terminal: &Terminal) -> R
     }
     let ready = prepare(&images.volume, &images.mask, &spec.input)?;
     let (x, mut ws) = (to_array(&[&ready])?, Workspace::new());
-    let (canonical, proof) = graph.canonical(&x, &mut ws)?;
     let mut text = String::new();
     let mut ledgers = BTreeMap::new();
     for (name, way) in ways {
-        let made = make(&canonical, &x, way, start, args.seed, &mut ws)?;
+        let made = make(graph, &x, way, start, args.seed, &mut ws)?;
         let map: Vec<f32> = made.map.to_f64()?.into_iter().map(|v| v as f32).collect();
         let volume = back(&map, ready.grid(), images.volume.grid())?;
         let out = if ways.len() == 1 { args.out.clone() } else { beside(&args.out, name) };
@@ -53,7 +53,7 @@ pub(super) fn run(args: &Args, ways: &[(String, Way)], terminal: &Terminal) -> R
             start.words(&spec.classes),
             made.score,
         ));
-        if let Some(ledger) = made.ledger {
+        if let Some((ledger, proof)) = made.ledger {
             let residual = ledger.iter().map(LedgerLine::residual).fold(0.0, f64::max);
             text.push_str(&format!(
                 "rule {name}, {} batch norm folded (logits differ by {:.1e} of the largest), \
@@ -83,7 +83,8 @@ struct Made {
     /// Shaped like the input.
     map: Array,
     score: f64,
-    ledger: Option<Vec<LedgerLine>>,
+    /// Of rules.
+    ledger: Option<(Vec<LedgerLine>, FoldProof)>,
 }
 
 fn make(
@@ -96,8 +97,9 @@ fn make(
 ) -> Result<Made> {
     match way {
         Way::Rules(composite) => {
-            let mut found = explain(graph, x, composite, start, ws)?;
-            let ledger = Some(found.ledgers.swap_remove(0));
+            let (canonical, proof) = composite.canonical(graph, x, ws)?;
+            let mut found = explain(&canonical, x, composite, start, ws)?;
+            let ledger = Some((found.ledgers.swap_remove(0), proof));
             Ok(Made { map: found.relevance, score: found.scores[0], ledger })
         }
         Way::Method(chosen) => {

@@ -43,14 +43,10 @@ pub(super) fn run(args: &Args, ways: &[(String, Way)]) -> Result<ExitCode> {
     let graph = graph.before_links()?;
     let starts = Start::each(&args.target, &classes, samples)?;
     let mut ws = Workspace::new();
-    let (canonical, proof) = graph.canonical(&x, &mut ws)?;
     let mut written: Vec<(String, Array)> =
         vec![("logits".to_owned(), graph.forward(&x, &mut ws)?)];
     let mut ledgers = BTreeMap::new();
-    let mut text = format!(
-        "{samples} sample(s), {} batch norm folded (logits differ by {:.1e} of the largest)\n",
-        proof.folded, proof.drift
-    );
+    let mut text = format!("{samples} sample(s)\n");
     for (name, way) in ways {
         let key = match ways.len() {
             1 => "relevance".to_owned(),
@@ -58,11 +54,14 @@ pub(super) fn run(args: &Args, ways: &[(String, Way)]) -> Result<ExitCode> {
         };
         let map = match way {
             Way::Rules(composite) => {
+                let (canonical, proof) = composite.canonical(&graph, &x, &mut ws)?;
                 let found = explain_each(&canonical, &x, composite, &starts, &mut ws)?;
                 let lines = found.ledgers.iter().flatten();
                 let residual = lines.map(|l| l.residual()).fold(0.0, f64::max);
                 text.push_str(&format!(
-                    "{name}: largest unaccounted share of a layer {residual:.1e}\n"
+                    "{name}: {} batch norm folded (logits differ by {:.1e} of the largest), \
+                     largest unaccounted share of a layer {residual:.1e}\n",
+                    proof.folded, proof.drift
                 ));
                 let _ = ledgers.insert(name.clone(), found.ledgers);
                 for (layer, sink) in found.sinks {
