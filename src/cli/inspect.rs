@@ -6,23 +6,29 @@ use super::exit::ExitCode;
 use super::term;
 use crate::Result;
 use crate::audit::describe::layers;
-use crate::audit::finding::Cell;
+use crate::audit::finding::{Cell, Table};
 use crate::explain::Composite;
 use crate::image::nifti::{Inspection, inspect};
 use crate::model::bundle::Bundle;
+use crate::model::onnx;
 use crate::train::models::Models;
 
 /// Describe a NIfTI file, also one that would be refused, or a model
 ///
-/// A model is drawn layer by layer with the rule each would get. The exit code is 4 when
-/// the file cannot be used.
+/// A model, a folder of this program or an ONNX file, is drawn layer by layer with the rule
+/// each would get. The exit code is 4 when the file cannot be used, 5 when a network has parts
+/// that relevance cannot be propagated through.
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Example:\n  heatproof inspect scan.nii.gz --json\n  heatproof inspect model"
+    after_help = "Example:\n  heatproof inspect scan.nii.gz --json\n  heatproof inspect model\n  heatproof inspect net.onnx --input-shape 1,1,96,112,96"
 )]
 pub struct Args {
-    /// NIfTI-1 or NIfTI-2 file, also gzipped, or the folder of a model or of a training
+    /// NIfTI-1 or NIfTI-2 file, also gzipped, the folder of a model or of a training, or an
+    /// ONNX file
     file: PathBuf,
+    /// Extents of an ONNX network's input where the file leaves them open
+    #[arg(long, value_name = "N,C,K,J,I", value_parser = extents)]
+    input_shape: Option<Extents>,
     /// Print JSON
     #[arg(long)]
     json: bool,
@@ -35,6 +41,9 @@ pub struct Args {
 pub fn run(args: &Args) -> Result<ExitCode> {
     if args.file.is_dir() {
         return model(args);
+    }
+    if args.file.extension().is_some_and(|e| e.eq_ignore_ascii_case("onnx")) {
+        return network(args);
     }
     let found = inspect(&args.file)?;
     if args.json {
@@ -49,6 +58,73 @@ pub fn run(args: &Args) -> Result<ExitCode> {
         }
         None => Ok(ExitCode::Success),
     }
+}
+
+/// Extents on the command line.
+type Extents = [usize; 5];
+
+fn extents(text: &str) -> std::result::Result<Extents, String> {
+    let numbers: Option<Vec<usize>> = text.split(',').map(|n| n.trim().parse().ok()).collect();
+    let five = numbers.and_then(|n| Extents::try_from(n).ok());
+    five.ok_or("five whole numbers with commas, samples and channels first".to_owned())
+}
+
+/// What an ONNX file holds.
+fn network(args: &Args) -> Result<ExitCode> {
+    let found = onnx::read(&args.file, args.input_shape)?;
+    let [_, c, k, j, i] = found.input_shape;
+    let composite = Composite::named("epsilon_plus")?;
+    let folded = found.graph.folded()?;
+    let layers = layers(&folded, &[c, k, j, i], &composite)?;
+    let parameters: usize = found.graph.parameters().iter().map(|(_, a)| a.len()).sum();
+    if args.json {
+        term::json(&serde_json::json!({
+            "input": { "name": found.input_name, "shape": found.input_shape },
+            "output": found.output_name,
+            "opset": found.opset,
+            "producer": found.producer,
+            "parameters": parameters,
+            "notes": found.notes,
+            "layers": layers,
+        }))?;
+        return Ok(ExitCode::Success);
+    }
+    let mut text = safe(&format!(
+        "ONNX operator set {}, made by {}, {parameters} parameters",
+        found.opset, found.producer
+    ));
+    let shape = found.input_shape.map(|d| d.to_string()).join(" x ");
+    let ports = format!("input '{}' {shape}, output '{}'", found.input_name, found.output_name);
+    text.push_str(&format!("\n{}\n", safe(&ports)));
+    found.notes.iter().for_each(|note| text.push_str(&format!("note: {}\n", safe(note))));
+    text.push_str(&format!("\n{}", in_columns(&layers)));
+    text.push_str(
+        "batch norm is shown folded into the layer before it where that is exact, as \
+         channel_affine elsewhere\n",
+    );
+    term::out(&text)?;
+    Ok(ExitCode::Success)
+}
+
+/// A table as text, its columns as wide as their longest entry.
+fn in_columns(layers: &Table) -> String {
+    let mut text = String::new();
+    let cell = |c: &Cell| match c {
+        Cell::Text(t) | Cell::Missing(t) => t.clone(),
+        Cell::Number(v) => v.to_string(),
+    };
+    let head: Vec<String> = layers.columns.iter().map(|c| c.name.clone()).collect();
+    let rows: Vec<Vec<String>> = std::iter::once(head)
+        .chain(layers.rows.iter().map(|r| r.iter().map(cell).collect()))
+        .collect();
+    let width = |c: usize| rows.iter().map(|r| r[c].chars().count()).max().unwrap_or(0);
+    let widths: Vec<usize> = (0..layers.columns.len()).map(width).collect();
+    for row in &rows {
+        let padded = row.iter().zip(&widths).map(|(text, w)| format!("{text:<w$}"));
+        text.push_str(safe(&padded.collect::<Vec<_>>().join("  ")).trim_end());
+        text.push('\n');
+    }
+    text
 }
 
 /// What a model is: its description and its layers.
@@ -78,21 +154,7 @@ fn model(args: &Args) -> Result<ExitCode> {
         training.validation.len(),
         training.held_out.len(),
     );
-    let cell = |c: &Cell| match c {
-        Cell::Text(t) | Cell::Missing(t) => t.clone(),
-        Cell::Number(v) => v.to_string(),
-    };
-    let head: Vec<String> = layers.columns.iter().map(|c| c.name.clone()).collect();
-    let rows: Vec<Vec<String>> = std::iter::once(head)
-        .chain(layers.rows.iter().map(|r| r.iter().map(cell).collect()))
-        .collect();
-    let width = |c: usize| rows.iter().map(|r| r[c].chars().count()).max().unwrap_or(0);
-    let widths: Vec<usize> = (0..layers.columns.len()).map(width).collect();
-    for row in &rows {
-        let padded = row.iter().zip(&widths).map(|(text, w)| format!("{text:<w$}"));
-        text.push_str(safe(&padded.collect::<Vec<_>>().join("  ")).trim_end());
-        text.push('\n');
-    }
+    text.push_str(&in_columns(&layers));
     text.push_str("batch norm is shown folded into the layer before it, dropout is dropped\n");
     term::out(&text)?;
     Ok(ExitCode::Success)

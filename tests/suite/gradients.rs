@@ -4,8 +4,11 @@
 use heatproof::compute::{Array, ConvGeometry, PoolGeometry, Workspace};
 use heatproof::model::layer::{Layer, Mode, Pass};
 use heatproof::model::layers::{
-    LAYERS, add::Add, average_pool::AveragePool, batch_norm::BatchNorm, dropout::Dropout,
-    flatten::Flatten, max_pool::MaxPool, relu::Relu,
+    LAYERS, add::Add, average_pool::AveragePool, batch_norm::BatchNorm,
+    channel_affine::ChannelAffine, clip, concat::Concat, dropout::Dropout, elu, flatten::Flatten,
+    gate::Gate, gelu, group_norm::GroupNorm, hard_sigmoid, hard_swish, leaky_relu,
+    max_pool::MaxPool, pad::Pad, prelu::PRelu, relu::Relu, reshape::Reshape, sigmoid, silu,
+    softmax::Softmax, tanh, transposed_conv3d::TransposedConv3d,
 };
 use heatproof::seed::{Seed, Stream};
 
@@ -14,10 +17,10 @@ use super::nets::{array, conv, dense, draws, random};
 /// Step of the differences; the values are of size 1.
 const STEP: f64 = 1e-5;
 
-struct Case {
-    what: String,
-    layer: Box<dyn Layer>,
-    inputs: Vec<Array>,
+pub struct Case {
+    pub what: String,
+    pub layer: Box<dyn Layer>,
+    pub inputs: Vec<Array>,
 }
 
 fn geometries() -> Vec<ConvGeometry> {
@@ -69,7 +72,21 @@ fn apart(s: &mut Stream, shape: &[usize]) -> Array {
     array(values, shape, true)
 }
 
-fn cases(id: &str, s: &mut Stream) -> Vec<Case> {
+/// Numbers for a parameter of one per channel; [`check`] draws others.
+fn ones(n: usize) -> Array {
+    array(vec![1.0; n], &[n], true)
+}
+
+/// A transposed convolution of 4 channels to 2, and voxels added at the end.
+fn up(g: ConvGeometry, extra: [usize; 3]) -> Box<dyn Layer> {
+    let [k, j, i] = g.kernel;
+    let weight = Array::zeros::<f64>(&[4, 2 / g.groups, k, j, i]);
+    let bias = Array::zeros::<f64>(&[2]);
+    Box::new(TransposedConv3d::new(weight, bias, g, extra).expect("transposed"))
+}
+
+/// Every kind of layer with inputs it takes.
+pub fn cases(id: &str, s: &mut Stream) -> Vec<Case> {
     let case = |what: String, layer: Box<dyn Layer>, inputs: Vec<Array>| Case {
         what: format!("{id} {what}"),
         layer,
@@ -106,6 +123,63 @@ fn cases(id: &str, s: &mut Stream) -> Vec<Case> {
             let inputs = (0..3).map(|_| random(s, &VOLUME, true)).collect();
             vec![case(String::new(), Box::new(Add), inputs)]
         }
+        "concat" => {
+            let narrow = random(s, &[2, 1, 5, 6, 7], true);
+            let inputs = vec![random(s, &VOLUME, true), narrow, random(s, &VOLUME, true)];
+            vec![case(String::new(), Box::new(Concat), inputs)]
+        }
+        "gate" => [VOLUME, [2, 4, 1, 1, 1], [2, 1, 5, 6, 7]]
+            .into_iter()
+            .map(|gate| {
+                let inputs = vec![random(s, &VOLUME, true), random(s, &gate, true)];
+                case(format!("{gate:?}"), Box::new(Gate), inputs)
+            })
+            .collect(),
+        "pad" => {
+            let layer = Pad { before: [1, 0, 2, 1], after: [0, 3, 1, 0], value: 0.5 };
+            one(Box::new(layer), random(s, &VOLUME, true))
+        }
+        "reshape" => one(Box::new(Reshape { shape: vec![2, 420] }), random(s, &VOLUME, true)),
+        "channel_affine" => {
+            let layer = ChannelAffine::new(ones(4), ones(4)).expect("affine");
+            one(Box::new(layer), random(s, &VOLUME, true))
+        }
+        "group_norm" => [1, 2, 4]
+            .into_iter()
+            .map(|groups| {
+                let layer = GroupNorm::new(ones(4), ones(4), groups, 1e-5).expect("norm");
+                case(format!("{groups}"), Box::new(layer), vec![random(s, &VOLUME, true)])
+            })
+            .collect(),
+        "softmax" => [false, true]
+            .into_iter()
+            .flat_map(|logarithm| {
+                let shapes = [vec![3, 5], vec![2, 3, 2, 1, 2]];
+                shapes.map(|shape| (logarithm, shape))
+            })
+            .map(|(logarithm, shape)| {
+                let layer = Box::new(Softmax { logarithm });
+                case(format!("{logarithm} {shape:?}"), layer, vec![random(s, &shape, true)])
+            })
+            .collect(),
+        "transposed_conv3d" => geometries()
+            .into_iter()
+            .map(|g| (g, [0; 3]))
+            .chain([(ConvGeometry { stride: [2, 3, 2], ..geometries()[4] }, [1, 2, 0])])
+            .map(|(g, extra)| {
+                case(format!("{g:?} {extra:?}"), up(g, extra), vec![random(s, &VOLUME, true)])
+            })
+            .collect(),
+        "prelu" => one(Box::new(PRelu::new(ones(4)).expect("slopes")), apart(s, &VOLUME)),
+        "leaky_relu" => one(Box::new(leaky_relu::layer(0.1)), apart(s, &VOLUME)),
+        "clip" => one(Box::new(clip::layer(-1.0, 2.0)), apart(s, &VOLUME)),
+        "elu" => one(Box::new(elu::layer(0.7)), apart(s, &VOLUME)),
+        "hard_swish" => one(Box::new(hard_swish::layer()), apart(s, &VOLUME)),
+        "hard_sigmoid" => one(Box::new(hard_sigmoid::layer(0.2, 0.5)), apart(s, &VOLUME)),
+        "gelu" => one(Box::new(gelu::layer()), random(s, &VOLUME, true)),
+        "silu" => one(Box::new(silu::layer()), random(s, &VOLUME, true)),
+        "sigmoid" => one(Box::new(sigmoid::layer()), random(s, &VOLUME, true)),
+        "tanh" => one(Box::new(tanh::layer()), random(s, &VOLUME, true)),
         other => panic!("layer '{other}' has no case of finite differences"),
     }
 }

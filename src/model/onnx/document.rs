@@ -187,12 +187,11 @@ impl<'a> Message<'a> for Model<'a> {
     fn take(&mut self, field: u64, value: Value<'a>) -> Result<(), Damage> {
         match field {
             1 => self.ir_version = int(value, "ir_version")?,
-            2 | 3 => {
+            2 | 3 if self.producer.len() < 200 => {
                 let part = text(value, "producer")?;
                 let part: String = part.chars().filter(|c| !c.is_control()).take(80).collect();
                 let gap = if self.producer.is_empty() || part.is_empty() { "" } else { " " };
                 self.producer = format!("{}{gap}{part}", self.producer);
-                self.producer.truncate(self.producer.floor_char_boundary(200));
             }
             7 => self.graph = Some(read(bytes(value, "graph")?)?),
             8 => {

@@ -12,9 +12,10 @@ mod document;
 mod fold;
 mod operators;
 mod tensors;
+mod unsupported;
 mod wire;
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{HashMap, HashSet};
 use std::path::Path;
 use std::rc::Rc;
 
@@ -25,6 +26,7 @@ use crate::{Error, Result};
 use attributes::{Attributes, Fault};
 use builder::{Builder, Call, Signal, Value, Values};
 use tensors::Source;
+use unsupported::Unsupported;
 
 /// Largest file (the most the format itself allows).
 const MOST_BYTES: u64 = 2 << 30;
@@ -34,8 +36,6 @@ const OPSETS: std::ops::RangeInclusive<i64> = 11..=22;
 const MOST_EXTENT: usize = 1 << 16;
 /// Most numbers of an input.
 const MOST_INPUT: usize = 1 << 31;
-/// Most lines of a list of unsupported operators.
-const MOST_LINES: usize = 40;
 
 /// A network from a file.
 #[derive(Debug)]
@@ -379,38 +379,5 @@ fn take(builder: &mut Builder, call: &Call<'_>) -> std::result::Result<Value, Fa
         Some(operator) => operator(builder, call),
         None if fold::FOLDED.contains(&call.operator()) => Err("on data of the network".into()),
         None => Err("".into()),
-    }
-}
-
-/// Nodes that cannot be taken over, by operator and reason.
-#[derive(Default)]
-struct Unsupported(BTreeMap<(String, String), Vec<String>>);
-
-impl Unsupported {
-    fn add(&mut self, node: &document::Node<'_>, name: &str, why: String) {
-        let why: String = why.chars().filter(|c| !c.is_control()).take(300).collect();
-        let key = (shown(&node.operator), why);
-        self.0.entry(key).or_default().push(name.to_owned());
-    }
-
-    fn check(&self, path: &Path) -> Result<()> {
-        if self.0.is_empty() {
-            return Ok(());
-        }
-        let line = |((operator, why), nodes): (&(String, String), &Vec<String>)| {
-            let more = if nodes.len() > 1 {
-                format!(" and {} more", nodes.len() - 1)
-            } else {
-                String::new()
-            };
-            let why = if why.is_empty() { String::new() } else { format!(": {why}") };
-            format!("{operator} (node '{}'{more}){why}", nodes[0])
-        };
-        let lines: Vec<String> = self.0.iter().take(MOST_LINES).map(line).collect();
-        let rest = self.0.len().saturating_sub(MOST_LINES);
-        let rest = if rest > 0 { format!("; and {rest} more") } else { String::new() };
-        let what = format!("{}: not supported: {}{rest}", path.display(), lines.join("; "));
-        let fix = format!("Supported operators: {}", supported().join(", "));
-        Err(Error::model("E-ONNX-020", what, fix))
     }
 }

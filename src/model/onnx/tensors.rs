@@ -135,7 +135,7 @@ impl Source {
                 let seen = format!("{} bytes for extents {dims:?}", raw.len());
                 return Err(self.refuse(name, seen, format!("{size} bytes")));
             }
-            None => self.from_pieces(stored, count)?,
+            None => self.numbers_in(stored, count)?,
         };
         if let Data::Float(numbers) = &numbers
             && let Some(at) = numbers.iter().position(|v| !v.is_finite())
@@ -146,7 +146,8 @@ impl Source {
         Ok(Tensor { dims, data: numbers })
     }
 
-    fn from_pieces(&self, stored: &document::Tensor<'_>, count: usize) -> Result<Data> {
+    /// Numbers written one by one or packed.
+    fn numbers_in(&self, stored: &document::Tensor<'_>, count: usize) -> Result<Data> {
         let wrong = |seen: usize| {
             let seen = format!("{seen} numbers for extents {:?}", stored.dims);
             self.refuse(&stored.name, seen, format!("{count} numbers"))
