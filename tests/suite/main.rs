@@ -1,5 +1,6 @@
 //! The integration tests, in one binary: each module is a subject.
 
+mod agreement;
 mod architecture;
 mod audit;
 mod autograd;
