@@ -19,7 +19,7 @@ use crate::{Error, Result};
 /// as it is; OUT is then FILE.safetensors with "relevance" (or "relevance.RULE" for several
 /// rules) and "logits".
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Examples:\n  heatproof explain model scan.nii.gz relevance.nii.gz \
+#[command(after_help = "Example:\n  heatproof explain model scan.nii.gz relevance.nii.gz \
     --mask brain.nii.gz --rule epsilon_plus --target margin\n  heatproof explain model \
     batch.safetensors maps.safetensors --rule epsilon_plus,gradient,mine.toml --target 0,1,1")]
 pub struct Args {

@@ -32,7 +32,7 @@ pub struct Args {
 /// Predicts and prints the metrics.
 ///
 /// # Errors
-/// Those of the readers, [`apply`] and [`write`].
+/// Those of the readers, [`apply`] and [`write()`].
 pub fn run(args: &Args, terminal: &Terminal) -> Result<ExitCode> {
     let models = Models::load(&args.model)?;
     let cohort = Cohort::read(&args.data)?;

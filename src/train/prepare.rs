@@ -45,7 +45,7 @@ pub struct Ready {
 /// Reads and prepares all images in parallel; the result does not depend on the threads.
 ///
 /// # Errors
-/// Those of [`Target::label`], [`read_subject`] and [`prepare`]; [`Error::Interrupted`].
+/// Those of [`Target::label`], [`read_subject`] and [`prepare`]; [`crate::Error::Interrupted`].
 pub fn prepare_cohort(
     cohort: &Cohort,
     target: &Target,

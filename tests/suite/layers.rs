@@ -2,9 +2,7 @@
 //! list. And what single layers do with relevance, by hand.
 
 use heatproof::compute::{Array, ConvGeometry, Workspace};
-use heatproof::explain::composite::COMPOSITES;
 use heatproof::explain::ledger::LedgerLine;
-use heatproof::explain::rules::RULES;
 use heatproof::explain::{Composite, Start, explain};
 use heatproof::model::Graph;
 use heatproof::model::graph::From;
@@ -16,7 +14,7 @@ use heatproof::model::layers::{
 use heatproof::seed::{Seed, Stream};
 
 use super::gradients::{Case, cases};
-use super::nets::{array, conv, dense, gap, random, randomised};
+use super::nets::{array, conv, dense, gap, ids, random, randomised};
 
 /// The layer between a network's input and a dense layer; further inputs are branches of the
 /// network of the extents that the case has.
@@ -44,8 +42,7 @@ fn around(case: &Case, s: &mut Stream, wide: bool) -> Graph {
 #[test]
 fn the_ledger_closes_over_every_layer_by_every_rule() {
     let mut s = Seed(71).stream("test/layers");
-    let ids = COMPOSITES.iter().map(|c| c.id).chain(RULES.iter().map(|r| r.card.id));
-    let ids: Vec<&str> = ids.collect();
+    let ids = ids();
     for card in LAYERS {
         for case in cases(card.id, &mut s) {
             for wide in [true, false] {
@@ -56,7 +53,12 @@ fn the_ledger_closes_over_every_layer_by_every_rule() {
                     let composite = Composite::named(id).expect("known");
                     let ws = &mut Workspace::new();
                     let e = explain(&graph, &x, &composite, Start::Margin, ws).expect("explained");
-                    let tolerance = if wide { 1e-12 } else { 1e-6 };
+                    let tolerance = match (wide, *id) {
+                        (true, _) => 1e-12,
+                        // thousands of equal numbers are added: their rounding does not cancel
+                        (false, "flat") => 4e-6,
+                        (false, _) => 1e-6,
+                    };
                     for line in e.ledgers.iter().flatten() {
                         let residual = line.residual();
                         assert!(residual <= tolerance, "{} {id}: {residual:e} {line:?}", case.what);
@@ -68,10 +70,11 @@ fn the_ledger_closes_over_every_layer_by_every_rule() {
     }
 }
 
-/// Map, ledger of the first sample and scores of a graph by LRP-ε from its first output.
+/// Map, ledger of the first sample and scores of a graph by LRP-ε from its second output, or
+/// its only one.
 fn told(graph: &Graph, x: &Array) -> (Vec<f64>, Vec<LedgerLine>, Vec<f64>) {
     let composite = Composite::named("epsilon").expect("known");
-    let e = explain(graph, x, &composite, Start::Class(0), &mut Workspace::new()).expect("told");
+    let e = explain(graph, x, &composite, Start::Class(1), &mut Workspace::new()).expect("told");
     (e.relevance.to_f64().expect("host"), e.ledgers[0].clone(), e.scores)
 }
 

@@ -37,12 +37,14 @@ fn one(operator: &str, more: &[&str], attributes: &[(&str, With<'_>)]) -> File {
     start().node(operator, &inputs, "a", attributes).node("Flatten", &["a"], "y", &[])
 }
 
+/// Operator, attributes and formula.
+type Activation = (&'static str, Vec<(&'static str, With<'static>)>, Box<dyn Fn(f64) -> f64>);
+
 #[test]
 fn activations_are_their_formulas() {
     let sigmoid = |v: f64| 1.0 / (1.0 + (-v).exp());
     let x = wave(2 * 3 * VOXELS);
-    type Curve = Box<dyn Fn(f64) -> f64>;
-    let cases: Vec<(&str, Vec<(&str, With<'_>)>, Curve)> = vec![
+    let cases: Vec<Activation> = vec![
         ("Relu", vec![], Box::new(|v| v.max(0.0))),
         (
             "LeakyRelu",
@@ -133,6 +135,16 @@ fn sums_products_and_channels_side_by_side_are_as_written() {
     };
     let want: Vec<f64> = x.iter().enumerate().map(gated).collect();
     assert!(gap(&run(&flat(gate), &x), &want) < 1e-6);
+    // the same with a volume of one voxel: what came from the sigmoid is the gate
+    let single = File::new(&[2, 3, 1, 1, 1])
+        .node("Flatten", &["x"], "f", &[])
+        .node("Sigmoid", &["f"], "s", &[])
+        .node("Reshape", &["s", "volume"], "g", &[])
+        .node("Relu", &["x"], "r", &[])
+        .node("Mul", &["g", "r"], "a", &[])
+        .stored(whole("volume", &[2, 3, 1, 1, 1]));
+    let want: Vec<f64> = x[..6].iter().map(|v| v.max(0.0) / (1.0 + (-v).exp())).collect();
+    assert!(gap(&run(&flat(single), &x[..6]), &want) < 1e-6);
     // channels, and zeros beside them
     let side = start()
         .node("Relu", &["x"], "r", &[])
@@ -374,4 +386,37 @@ fn shapes_are_computed_at_the_input_shape() {
     assert_eq!(y.shape(), [5, 32]);
     let error = imported(&file, Some([1, 2, 2, 4, 4])).expect_err("another shape");
     assert_eq!(error.code(), "E-ONNX-011");
+}
+
+#[test]
+fn inspect_draws_the_network_and_refuses_what_cannot_be_explained() {
+    let folder = tempfile::tempdir().expect("temp folder");
+    let run = |file: &File, more: &[&str]| {
+        let path = file.write(folder.path());
+        let mut command = assert_cmd::Command::cargo_bin("heatproof").expect("the program");
+        let output = command.arg("inspect").arg(&path).args(more).output().expect("run");
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        (output.status.code(), text(&output.stdout), text(&output.stderr))
+    };
+    let file = one("Tanh", &[], &[]);
+    let (code, out, _) = run(&file, &[]);
+    assert_eq!(code, Some(0), "{out}");
+    for word in ["operator set 17", "'x' 2 x 3 x 2 x 3 x 2", "net.a", "tanh", "3×2×3×2", "pass"]
+    {
+        assert!(out.contains(word), "{word} in {out}");
+    }
+    let (code, out, _) = run(&file, &["--json"]);
+    let told: serde_json::Value = serde_json::from_str(&out).expect("json");
+    assert_eq!((code, told["input"]["shape"][1].as_u64()), (Some(0), Some(3)));
+    let (code, _, error) = run(&one("Einsum", &["x"], &[]), &[]);
+    assert_eq!(code, Some(5), "{error}");
+    assert!(error.contains("error[E-ONNX-020]") && error.contains("Einsum"), "{error}");
+    let open = File::new(&[-1, 1, -1, -1, -1]).node("Flatten", &["x"], "y", &[]);
+    assert_eq!(run(&open, &[]).0, Some(5));
+    assert_eq!(run(&open, &["--input-shape", "1,1,4,5,6"]).0, Some(0));
+    assert_eq!(run(&open, &["--input-shape", "1,1,4"]).0, Some(2));
+    std::fs::write(folder.path().join("bad.onnx"), b"no").expect("write");
+    let bad = folder.path().join("bad.onnx");
+    let mut command = assert_cmd::Command::cargo_bin("heatproof").expect("the program");
+    assert_eq!(command.arg("inspect").arg(bad).output().expect("run").status.code(), Some(4));
 }

@@ -211,6 +211,19 @@ impl Builder {
         }
     }
 
+    /// Kind of the layer that gave a signal its values: reshapes are looked through.
+    pub fn source(&self, signal: &Signal) -> Option<&'static str> {
+        let mut from = signal.from;
+        while let From::Node(n) = from {
+            let kind = self.nodes[n].layer.card().id;
+            if !["reshape", "flatten"].contains(&kind) {
+                return Some(kind);
+            }
+            from = self.nodes[n].inputs[0];
+        }
+        None
+    }
+
     /// The network up to `output`: layers that do not lead there are left out, and scales and
     /// shifts of one layer's output alone become part of it.
     ///

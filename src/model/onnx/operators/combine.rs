@@ -91,7 +91,7 @@ pub fn multiply(builder: &mut Builder, call: &Call<'_>) -> Result<Value, Fault> 
     }
     let bounded = |s: &Signal| {
         let kinds = ["sigmoid", "hard_sigmoid", "softmax", "tanh"];
-        builder.maker(s).is_some_and(|(kind, _)| kinds.contains(&kind))
+        builder.source(s).is_some_and(|kind| kinds.contains(&kind))
     };
     let smaller = |s: &Signal, l: &Signal| {
         let pairs = s.dims.iter().zip(&l.dims);
