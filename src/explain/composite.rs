@@ -160,10 +160,9 @@ impl Composite {
     /// A composite of choices.
     pub fn of(id: &str, mut choices: Vec<Choice>, convention: Convention) -> Self {
         if convention == Convention::Zennit {
-            if let Some(Ok(applied)) = Applied::named("pass", convention) {
-                let kinds = NORMS.map(str::to_owned).to_vec();
-                choices.push(Choice { kinds, name: None, position: None, applied });
-            }
+            let applied = Applied::new(&super::rules::pass::RULE, Vec::new(), convention);
+            let kinds = NORMS.map(str::to_owned).to_vec();
+            choices.push(Choice { kinds, name: None, position: None, applied });
         }
         let stabiliser = convention.stabiliser();
         Self { id: id.to_owned(), choices, stabiliser, bounds: None, convention }
@@ -217,13 +216,9 @@ impl Composite {
             }
         }
         for n in affine {
+            let epsilon = self.convention.stabiliser().epsilon;
             let _ = given[n].get_or_insert_with(|| {
-                let rest = super::rules::Applied::named("epsilon", self.convention);
-                match rest {
-                    Some(Ok(applied)) => applied,
-                    // The ε rule is in the registry and needs no number.
-                    _ => Applied::new(&super::rules::epsilon::RULE, vec![1e-6], self.convention),
-                }
+                Applied::new(&super::rules::epsilon::RULE, vec![epsilon], self.convention)
             });
         }
         given

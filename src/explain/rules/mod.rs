@@ -190,11 +190,11 @@ fn check(rule: &Rule, word: &str, numbers: &[f64]) -> Result<()> {
             return Err(Error::usage("E-RULE-003", format!("{word}: {} = {v}", p.letter), fix));
         }
     }
-    if let (true, [alpha, beta]) = (rule.card.id == "alpha_beta", numbers) {
-        if (alpha - beta - 1.0).abs() > 1e-9 {
+    match numbers {
+        [alpha, beta] if (alpha - beta - 1.0).abs() > 1e-9 => {
             let what = format!("{word}: alpha − beta is {}", alpha - beta);
-            return Err(Error::usage("E-RULE-003", what, "alpha − beta is 1, as in alpha2_beta1"));
+            Err(Error::usage("E-RULE-003", what, "alpha − beta is 1, as in alpha2_beta1"))
         }
+        _ => Ok(()),
     }
-    Ok(())
 }
