@@ -23,7 +23,8 @@ use crate::{Error, Result};
     --mask brain.nii.gz --rule epsilon_plus --target margin\n  heatproof explain model \
     batch.safetensors maps.safetensors --rule epsilon_plus,gradient,mine.toml --target 0,1,1")]
 pub struct Args {
-    /// Folder of a training, one fold-K folder of it, or an ONNX file (with tensors as input)
+    /// Folder of a training, one fold-K folder of it, or an ONNX file; for images
+    /// NAME.toml beside it says which grid and intensities it was trained on
     model: PathBuf,
     /// NIfTI image, or tensors (.safetensors)
     input: PathBuf,

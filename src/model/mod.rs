@@ -3,6 +3,7 @@
 pub mod architecture;
 pub mod bundle;
 pub mod canonise;
+pub mod companion;
 pub mod curve;
 pub mod graph;
 pub mod input;

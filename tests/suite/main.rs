@@ -7,6 +7,7 @@ mod autograd;
 mod cli;
 mod closure;
 mod cohorts;
+mod companion;
 mod faults;
 mod golden_relevance;
 mod golden_stats;

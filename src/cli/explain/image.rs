@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use super::Args;
+use super::{Args, ends_with};
 use crate::cli::exit::ExitCode;
 use crate::cli::term::{self, Terminal};
 use crate::cohort::Participant;
@@ -14,9 +14,11 @@ use crate::explain::way::Way;
 use crate::explain::{Start, explain};
 use crate::image::nifti;
 use crate::model::Graph;
-use crate::model::bundle::Bundle;
+use crate::model::bundle::{Bundle, TrainingSummary};
+use crate::model::companion::Companion;
 use crate::model::graph::FoldProof;
-use crate::model::input::{back, prepare, to_array};
+use crate::model::input::{InputSpec, back, prepare, to_array};
+use crate::model::onnx;
 use crate::model::subject::{MaskSource, read_subject};
 use crate::progress::Progress;
 use crate::seed::Seed;
@@ -26,9 +28,8 @@ use crate::{Error, Result, files};
 
 /// Explains the image and writes a map per rule or method.
 pub(super) fn run(args: &Args, ways: &[(String, Way)], terminal: &Terminal) -> Result<ExitCode> {
-    let bundle = Models::load(&args.model)?.fold(args.fold)?;
-    let Bundle { spec, graph } = &bundle;
-    let start = Start::named(&args.target, &spec.classes)?;
+    let network = Network::load(args)?;
+    let start = Start::named(&args.target, &network.classes)?;
     let images = read_subject(&participant(args))?;
     for warning in &images.warnings {
         terminal.say(&format!("note: {warning}"));
@@ -36,13 +37,14 @@ pub(super) fn run(args: &Args, ways: &[(String, Way)], terminal: &Terminal) -> R
     if images.source == MaskSource::NonZero {
         terminal.say("note: no mask was given; voxels that are not 0 are taken as brain");
     }
-    let ready = prepare(&images.volume, &images.mask, &spec.input)?;
-    let (x, mut ws) = (to_array(&[&ready])?, Workspace::new());
+    let ready = prepare(&images.volume, &images.mask, &network.input)?;
+    let (x, mut ws) = (network.turned(&to_array(&[&ready])?)?, Workspace::new());
     let mut text = String::new();
     let mut ledgers = BTreeMap::new();
     for (name, way) in ways {
-        let made = make(graph, &x, way, start, args.seed, &mut ws)?;
-        let map: Vec<f32> = made.map.to_f64()?.into_iter().map(|v| v as f32).collect();
+        let made = make(&network.graph, &x, way, start, args.seed, &mut ws)?;
+        let map: Vec<f32> =
+            network.turned(&made.map)?.to_f64()?.into_iter().map(|v| v as f32).collect();
         let volume = back(&map, ready.grid(), images.volume.grid())?;
         let out = if ways.len() == 1 { args.out.clone() } else { beside(&args.out, name) };
         nifti::write_volume(&out, &volume, Some(&images.header), &format!("heatproof {name}"))?;
@@ -50,7 +52,7 @@ pub(super) fn run(args: &Args, ways: &[(String, Way)], terminal: &Terminal) -> R
         text.push_str(&format!(
             "{}: {} = {:.6}; the map of {name} sums to {sum:.6}\n",
             out.display(),
-            start.words(&spec.classes),
+            start.words(&network.classes),
             made.score,
         ));
         if let Some((ledger, proof)) = made.ledger {
@@ -71,11 +73,58 @@ pub(super) fn run(args: &Args, ways: &[(String, Way)], terminal: &Terminal) -> R
         let fault = |e| Error::internal(format!("the ledger cannot be written: {e}"));
         files::write_whole(path, &json.map_err(fault)?)?;
     }
-    if saw(&spec.training, &participant(args).id) {
+    if network.training.is_some_and(|t| saw(&t, &participant(args).id)) {
         text.push_str("this image was used to train the network\n");
     }
     term::out(&text)?;
     Ok(ExitCode::Success)
+}
+
+/// The network with what it must be shown.
+struct Network {
+    graph: Graph,
+    classes: Vec<String>,
+    input: InputSpec,
+    /// Of an ONNX file.
+    companion: Option<Companion>,
+    /// Of a network this program trained.
+    training: Option<TrainingSummary>,
+}
+
+impl Network {
+    fn load(args: &Args) -> Result<Self> {
+        if !ends_with(&args.model, "onnx") {
+            let Bundle { spec, graph } = Models::load(&args.model)?.fold(args.fold)?;
+            let (classes, input) = (spec.classes, spec.input);
+            return Ok(Self {
+                graph,
+                classes,
+                input,
+                companion: None,
+                training: Some(spec.training),
+            });
+        }
+        let companion = Companion::beside(&args.model)?;
+        let shape = companion.tensor_shape();
+        let graph = onnx::read(&args.model, Some(shape))?.graph.before_links()?;
+        let width = graph.describe(&shape[1..])?.last().map(|row| row.shape.clone());
+        // One logit may stand for two classes.
+        let named = companion.classes.len();
+        if width != Some(vec![named]) && !(width == Some(vec![1]) && named == 2) {
+            return Err(Error::model(
+                "E-MODEL-019",
+                format!("{named} classes are named for an output of {width:?} logits"),
+                "Name every class in the order of the logits",
+            ));
+        }
+        let (classes, input) = (companion.classes.clone(), companion.input);
+        Ok(Self { graph, classes, input, companion: Some(companion), training: None })
+    }
+
+    /// `[n, c, k, j, i]` as the network has it, and back.
+    fn turned(&self, x: &Array) -> Result<Array> {
+        self.companion.as_ref().map_or_else(|| x.duplicate(), |c| c.turned(x))
+    }
 }
 
 /// A map with what is known of it.
