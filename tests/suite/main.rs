@@ -25,6 +25,7 @@ mod onnx_writer;
 mod orientations;
 mod relevance;
 mod replicas;
+mod sample;
 mod spine;
 mod spine_audit;
 mod support;
