@@ -18,7 +18,7 @@ const NETWORKS: [&str; 7] =
 fn limit(method: &str, norms: bool, folded_by_exporter: bool) -> Option<f64> {
     match method {
         "gradcam_last_conv" if norms && folded_by_exporter => None,
-        // see tests/suite/golden_relevance.rs
+        // "concat" differs by 5e-4; see docs/agreement.md
         m if m.starts_with("integrated") => Some(1e-3),
         _ => Some(if norms { 1e-3 } else { 1e-4 }),
     }

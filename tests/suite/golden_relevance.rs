@@ -131,9 +131,7 @@ fn tolerance(norms: bool, method: &str) -> f64 {
     let lrp = !["gradient", "integrated", "occlusion", "gradcam", "guided", "deconvnet"]
         .iter()
         .any(|m| method.starts_with(m));
-    // One rectifier of "concat" lies within the rounding of float32 of its kink at one of the
-    // 64 points, and the reference, in float32, has it on the other side: ours is the same in
-    // f32 and in f64.
+    // "concat" differs by 5e-4; see docs/agreement.md
     if method.starts_with("integrated") {
         return 1e-3;
     }

@@ -68,7 +68,7 @@ fn map(of: &Question<'_>, numbers: &[f64], squared: bool, ws: &mut Workspace) ->
     for draw in 0..draws as usize {
         crate::progress::check_stop()?;
         let mut noisy = Vec::with_capacity(x.len());
-        // Each sample has its own stream: a map does not depend on the batch.
+        // The same noise for every sample: a map does not depend on the batch.
         for (sample, (low, high)) in x.chunks(voxels.max(1)).zip(&ranges) {
             let mut stream = of.seed.stream(&format!("explain/smooth_grad/{draw}"));
             let sd = share * (high - low);
