@@ -5,6 +5,7 @@ use super::gather::Gathered;
 use super::record::{ExplanationCard, ModelCard};
 use crate::Result;
 use crate::explain::Composite;
+use crate::explain::terms::BiasPolicy;
 use crate::model::Graph;
 use crate::model::layer::Role;
 
@@ -65,14 +66,28 @@ pub fn layers(graph: &Graph, input: &[usize], composite: &Composite) -> Result<T
     Ok(Table { name: "layers".to_owned(), columns, rows })
 }
 
-/// How maps were made.
+/// How maps were made: what each layer with weights uses, not what the composite would
+/// give others.
 pub fn explanation_card(of: &Gathered) -> ExplanationCard {
+    let used: Vec<_> = of.composite.assign(&of.canonical).into_iter().flatten().collect();
+    let mut stabilisers = vec![of.composite.stabiliser.words()];
+    for words in used.iter().map(|a| a.stabiliser.words()) {
+        if !stabilisers.contains(&words) {
+            stabilisers.push(words);
+        }
+    }
+    let bias = match used.iter().filter(|a| a.bias == BiasPolicy::Drop).count() {
+        0 => {
+            "kept apart: the share of the biases is a line of the ledger and is not spread over \
+             the inputs"
+        }
+        n if n == used.len() => "left out of the sums: the inputs share all relevance",
+        _ => "left out of the sums in some layers, kept apart in the others",
+    };
     ExplanationCard {
         rule: of.composite.id.clone(),
-        stabiliser: of.composite.stabiliser.words(),
-        bias: "kept apart: the share of the biases is a line of the ledger and is not spread \
-               over the inputs"
-            .to_owned(),
+        stabiliser: stabilisers.join("; in some layers "),
+        bias: bias.to_owned(),
         start: of.start.words(&of.bundle.spec.classes),
         colour_range: "±99.5 % quantile of |R| inside the masks, the same for all subjects"
             .to_owned(),

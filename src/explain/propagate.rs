@@ -4,7 +4,7 @@ use super::composite::Composite;
 use super::ledger::LedgerLine;
 use super::rules::Applied;
 use super::start::{Seeded, Start, logits_node, seed};
-use super::terms::{Share, Way, redistribute};
+use super::terms::{Share, redistribute};
 use crate::compute::relevance::Served;
 use crate::compute::{Array, Workspace, blocks, elementwise, five, relevance};
 use crate::model::Graph;
@@ -198,9 +198,8 @@ impl Walk<'_> {
                 if applied.rule.card.id == "pass" {
                     return Ok(plain(vec![passed(node, inputs[0], r)?], "pass"));
                 }
-                let way = way(applied, &self.bounds);
                 let groups = applied.groups();
-                let way = Way { groups: &groups, ..way };
+                let way = applied.way(&groups, &self.bounds);
                 let share = redistribute(affine, inputs[0], output, r, &way, ws)?;
                 Ok(Handed {
                     inputs: vec![share.input],
@@ -255,7 +254,7 @@ impl Walk<'_> {
                 shares.push(Share { input, bias, sink: None, stabiliser, degenerate });
                 continue;
             }
-            let way = Way { groups: &groups, ..way(applied, &self.bounds[s..=s]) };
+            let way = applied.way(&groups, &self.bounds[s..=s]);
             shares.push(redistribute(&affine, &x, &z, &r, &way, ws)?);
         }
         let maps: Vec<&Array> = shares.iter().map(|s| &s.input).collect();
@@ -270,12 +269,6 @@ impl Walk<'_> {
             degenerate: bin(|s| &s.degenerate),
         })
     }
-}
-
-/// How a rule redistributes; its groups are filled in by the caller, who keeps them.
-fn way<'a>(applied: &Applied, bounds: &'a [(f64, f64)]) -> Way<'a> {
-    let (stabiliser, bias, rescue) = (applied.stabiliser, applied.bias, applied.rescue);
-    Way { groups: &[], stabiliser, bias, rescue, bounds }
 }
 
 /// Relevance unchanged, for a layer that keeps the shape.

@@ -3,7 +3,7 @@
 
 use heatproof::compute::{Array, ConvGeometry, Workspace};
 use heatproof::explain::rules::{Applied, Convention};
-use heatproof::explain::terms::{BiasPolicy, Way, redistribute};
+use heatproof::explain::terms::{BiasPolicy, redistribute};
 use heatproof::explain::{Composite, Start, explain};
 use heatproof::model::Graph;
 use heatproof::model::graph::From;
@@ -97,22 +97,20 @@ fn maps_equal_those_of_zennit_and_every_layer_closes() {
     }
 }
 
-/// The map of one layer by a rule as the command line names it, bounds −4 to 4; `+drop`
-/// leaves biases out.
+/// The map of one layer by a rule as the command line names it, for an input within `bounds`;
+/// `+drop` leaves biases out.
 fn one(layer: &dyn Layer, rule: &str, bounds: (f64, f64), x: &Array, r: &Array) -> Vec<f64> {
     let Role::Affine(affine) = layer.role() else { panic!("not affine") };
     let (rule, drop) = match rule.strip_suffix("+drop") {
         Some(rule) => (rule, true),
         None => (rule, false),
     };
-    let applied = Applied::named(rule, Convention::Own).expect("known").expect("numbers");
-    let way = Way {
-        groups: &applied.groups(),
-        stabiliser: applied.stabiliser,
-        bias: if drop { BiasPolicy::Drop } else { applied.bias },
-        rescue: applied.rescue,
-        bounds: &[bounds],
-    };
+    let mut applied = Applied::named(rule, Convention::Own).expect("known").expect("numbers");
+    if drop {
+        applied.bias = BiasPolicy::Drop;
+    }
+    let (groups, bounds) = (applied.groups(), [bounds]);
+    let way = applied.way(&groups, &bounds);
     let mut ws = Workspace::new();
     let z = affine.apply(x, affine.weight(), affine.bias(), &mut ws).expect("fits");
     let share = redistribute(affine, x, &z, r, &way, &mut ws);
@@ -167,22 +165,22 @@ fn a_negative_output_with_a_negative_bias_equals_zennit() {
 }
 
 #[test]
-fn captums_rules_for_one_neuron() {
+fn other_programs_rules_for_one_neuron() {
     let (x, r) = (array(&[1.0, 1.0, -2.0], &[1, 3]), array(&[1.0], &[1, 1]));
-    for (rule, truth) in [("gamma_0.25", [-5.0, 2.0, 5.0]), ("alpha1_beta0", [4.0, 0.0, -4.0])] {
+    for (convention, rule, truth) in [
+        (Convention::Captum, "gamma_0.25", [-5.0, 2.0, 5.0]),
+        (Convention::Captum, "alpha1_beta0", [4.0, 0.0, -4.0]),
+        // by hand: the bias of 0.5 in both sums, 2 · 2 / 2.5, −1 / 2.5, −2 / 2.5
+        (Convention::Innvestigate, "alpha2_beta1", [1.6, -0.4, -0.8]),
+    ] {
         let layer = Dense::new(array(&[2.0, -1.0, 1.0], &[1, 3]), array(&[0.5], &[1]));
-        let applied = Applied::named(rule, Convention::Captum).expect("known").expect("numbers");
+        let applied = Applied::named(rule, convention).expect("known").expect("numbers");
         let mut graph = Graph::default();
         let _ = graph.push("neuron", Box::new(layer.expect("dense")), vec![From::Input]);
         let node = &graph.nodes()[0];
         let Role::Affine(affine) = node.layer.role() else { panic!("not affine") };
-        let way = Way {
-            groups: &applied.groups(),
-            stabiliser: applied.stabiliser,
-            bias: applied.bias,
-            rescue: applied.rescue,
-            bounds: &[],
-        };
+        let groups = applied.groups();
+        let way = applied.way(&groups, &[]);
         let z = graph.forward(&x, &mut Workspace::new()).expect("z");
         let share = redistribute(affine, &x, &z, &r, &way, &mut Workspace::new());
         same(&share.expect("shared").input.to_f64().expect("host"), &truth, rule);

@@ -13,7 +13,7 @@ pub mod z_plus;
 
 use serde::{Deserialize, Serialize};
 
-use super::terms::{BiasPolicy, Group};
+use super::terms::{BiasPolicy, Group, Way};
 use crate::card::Card;
 use crate::compute::relevance::Stabiliser;
 use crate::{Error, Result};
@@ -145,6 +145,13 @@ impl Applied {
     /// Its groups.
     pub fn groups(&self) -> Vec<Group> {
         (self.rule.groups)(&self.numbers, self.convention)
+    }
+
+    /// How it redistributes at one layer, for its [`Applied::groups`] and the bounds of the
+    /// input per sample.
+    pub fn way<'a>(&self, groups: &'a [Group], bounds: &'a [(f64, f64)]) -> Way<'a> {
+        let (stabiliser, bias, rescue) = (self.stabiliser, self.bias, self.rescue);
+        Way { groups, stabiliser, bias, rescue, bounds }
     }
 
     /// Its name with its numbers, as the command line takes it.
