@@ -7,6 +7,7 @@ use super::record::Performance;
 use crate::Result;
 use crate::sheet::Sheet;
 use crate::stats::curve;
+use crate::train::metrics::widening;
 use crate::train::models::Models;
 use crate::train::write::MetricLine;
 
@@ -25,7 +26,13 @@ pub fn of_training(models: &Models) -> Result<(Option<Interval>, Option<Performa
         return Ok((None, None));
     };
     let folds = models.bundles.len();
-    let method = format!("percentile bootstrap over {} held-out subjects", auc.rows);
+    let mut method = format!("percentile bootstrap over {} held-out subjects", auc.rows);
+    if folds > 1 {
+        let factor = widening(folds);
+        method.push_str(&format!(
+            ", widened {factor:.2} times because {folds} folds share training subjects"
+        ));
+    }
     let interval =
         auc.low.zip(auc.high).map(|(low, high)| Interval { low, high, level: LEVEL, method });
     let mut rows: Vec<Vec<Cell>> = network().filter(pooled).map(|m| row(m, "network")).collect();

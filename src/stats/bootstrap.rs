@@ -18,6 +18,16 @@ pub struct Bounds {
     pub excluded: usize,
 }
 
+impl Bounds {
+    /// Both ends moved away from `about` by the factor, then cut to the range of values the
+    /// statistic can take.
+    #[must_use]
+    pub fn widened(self, about: f64, factor: f64, (least, greatest): (f64, f64)) -> Self {
+        let move_end = |end: f64| (about + factor * (end - about)).clamp(least, greatest);
+        Self { low: move_end(self.low), high: move_end(self.high), ..self }
+    }
+}
+
 /// Which rows belong together, and which units are drawn together.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Units {

@@ -89,6 +89,15 @@ impl Metric {
         if self == Self::LogLoss { "nat" } else { "1" }
     }
 
+    /// Least and greatest value it can take, in its own unit.
+    pub fn range(self) -> (f64, f64) {
+        match self {
+            Self::LogLoss => (0.0, f64::INFINITY),
+            Self::CalibrationSlope => (f64::NEG_INFINITY, f64::INFINITY),
+            _ => (0.0, 1.0),
+        }
+    }
+
     /// The number for these rows.
     ///
     /// # Errors
@@ -154,15 +163,28 @@ pub struct MetricRow {
     pub rows: usize,
     /// The number.
     pub value: Stat,
-    /// Its percentile bootstrap interval over subjects, stratified by class.
+    /// Its percentile bootstrap interval over subjects, stratified by class; pooled over
+    /// folds, [widened](widening).
     pub interval: Result<Bounds, Undefined>,
 }
 
+/// By how much an interval pooled over `folds` folds is wider than the bootstrap of its
+/// held-out subjects: √(1 + K/(K − 1)), and 1 for a single fold. The bootstrap knows the
+/// fitted networks as given. Those of a cross-validation share most of their training
+/// subjects and so err together: the variance of a mean over K folds is not σ²/K but
+/// σ²(1/K + n_test/n_train), which is K·n_test/n_train = K/(K − 1) more (Nadeau & Bengio
+/// 2003, <https://doi.org/10.1023/A:1024068626366>; a rule of thumb for means, used here
+/// for every pooled metric).
+pub fn widening(folds: usize) -> f64 {
+    if folds < 2 { 1.0 } else { (1.0 + folds as f64 / (folds - 1) as f64).sqrt() }
+}
+
 /// All metrics, pooled first, then fold by fold. Intervals by `draws` draws of subjects
-/// within classes (a subject with rows of both classes is a stratum of its own kind); they
-/// do not know of the variation between trainings. Pooled log-odds of different folds come
-/// from different models: a shift between folds lowers the pooled AUC. Rows are put in
-/// order first, so that the order given does not matter.
+/// within classes (a subject with rows of both classes is a stratum of its own kind); the
+/// pooled ones are [widened](widening), those of one fold say nothing of another training.
+/// Pooled log-odds of different folds come from different models: a shift between folds
+/// lowers the pooled AUC. Rows are put in order first, so that the order given does not
+/// matter.
 pub fn table(predictions: &[Prediction], draws: usize, seed: Seed) -> Vec<MetricRow> {
     let mut all: Vec<&Prediction> = predictions.iter().collect();
     all.sort_by(|a, b| {
@@ -172,14 +194,20 @@ pub fn table(predictions: &[Prediction], draws: usize, seed: Seed) -> Vec<Metric
             .then(a.log_odds.total_cmp(&b.log_odds))
     });
     let folds: BTreeSet<usize> = all.iter().map(|p| p.fold).collect();
+    let count = folds.len();
     let parts = std::iter::once(None).chain(folds.into_iter().map(Some));
     let mut out = Vec::new();
     for fold in parts {
+        let factor = if fold.is_none() { widening(count) } else { 1.0 };
         let part: Vec<&Prediction> =
             all.iter().filter(|p| fold.is_none_or(|f| p.fold == f)).copied().collect();
         let units = units(&part);
         for metric in Metric::ALL {
-            out.push(line(metric, fold, &part, &units, draws, seed));
+            let mut row = line(metric, fold, &part, &units, draws, seed);
+            if let (Ok(value), Ok(bounds)) = (&row.value, &mut row.interval) {
+                *bounds = bounds.widened(*value, factor, metric.range());
+            }
+            out.push(row);
         }
     }
     out
@@ -264,6 +292,23 @@ mod tests {
         assert_eq!(table(&p, 300, Seed(1)), rows);
         let ids: BTreeSet<&str> = Metric::ALL.iter().map(|m| m.id()).collect();
         assert_eq!(ids.len(), 7);
+    }
+
+    #[test]
+    fn pooled_intervals_are_wider_than_those_of_one_hold_out() {
+        let folds = made(80, 1.0);
+        let mut once = folds.clone();
+        once.iter_mut().for_each(|p| p.fold = 0);
+        let of = |p: &[Prediction]| pooled(&table(p, 300, Seed(1)), Metric::RocAuc);
+        let (wide, narrow) = (of(&folds), of(&once));
+        assert_eq!(wide.value, narrow.value);
+        let value = wide.value.expect("value");
+        let (wide, narrow) = (wide.interval.expect("wide"), narrow.interval.expect("narrow"));
+        let factor = 3f64.sqrt(); // two folds: 1 + 2/1
+        assert!((value - wide.low - factor * (value - narrow.low)).abs() < 1e-12);
+        assert!((wide.high - (value + factor * (narrow.high - value)).min(1.0)).abs() < 1e-12);
+        assert_eq!((widening(0), widening(1)), (1.0, 1.0));
+        assert!((widening(5) - 1.5).abs() < 1e-15);
     }
 
     #[test]
