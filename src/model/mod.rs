@@ -1,6 +1,7 @@
 //! The network as an explicit graph, its input, and its file form.
 
 pub mod architecture;
+pub mod assembly;
 pub mod bundle;
 pub mod canonise;
 pub mod companion;
@@ -13,6 +14,7 @@ pub mod members;
 pub mod onnx;
 pub mod subject;
 pub mod tensors;
+pub mod weights;
 
 pub use architecture::{ArchitectureSpec, build};
 pub use bundle::{Bundle, ModelSpec};

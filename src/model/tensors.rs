@@ -83,8 +83,34 @@ pub fn one(path: &Path, bytes: &[u8], name: &str) -> Result<Array> {
     };
     let file = SafeTensors::deserialize(bytes).map_err(|e| refuse("content", e.to_string()))?;
     let view = file.tensor(name).map_err(|_| refuse(name, "no such tensor".to_owned()))?;
-    let raw = view.data();
-    let data: Vec<f32> = match view.dtype() {
+    let data = reals(view.dtype(), view.data())
+        .ok_or_else(|| refuse(name, format!("{:?}", view.dtype())))?;
+    Array::from_vec(data, view.shape())
+}
+
+/// Every array of floating-point numbers of a safetensors file, as f32; arrays of whole
+/// numbers are left out.
+///
+/// # Errors
+/// [`Error::Refused`] `E-MODEL-010` when the bytes are damaged.
+pub fn all(path: &Path, bytes: &[u8]) -> Result<BTreeMap<String, Array>> {
+    let file = SafeTensors::deserialize(bytes).map_err(|e| {
+        let fix = "Write the file again; it is damaged or of another kind";
+        Error::refused("E-MODEL-010", path, "content", e.to_string(), "safetensors", fix)
+    })?;
+    let mut arrays = BTreeMap::new();
+    for (name, view) in file.tensors() {
+        if let Some(data) = reals(view.dtype(), view.data()) {
+            let _ = arrays.insert(name, Array::from_vec(data, view.shape())?);
+        }
+    }
+    Ok(arrays)
+}
+
+/// Little-endian floating-point numbers as f32; none for another type.
+pub fn reals(kind: Dtype, raw: &[u8]) -> Option<Vec<f32>> {
+    let pairs = || raw.chunks_exact(2).map(|b| [b[0], b[1]]);
+    Some(match kind {
         Dtype::F32 => {
             raw.chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect()
         }
@@ -92,15 +118,10 @@ pub fn one(path: &Path, bytes: &[u8], name: &str) -> Result<Array> {
             .chunks_exact(8)
             .map(|b| f64::from_le_bytes([b[0], b[1], b[2], b[3], b[4], b[5], b[6], b[7]]) as f32)
             .collect(),
-        Dtype::F16 => {
-            raw.chunks_exact(2).map(|b| half::f16::from_le_bytes([b[0], b[1]]).to_f32()).collect()
-        }
-        Dtype::BF16 => {
-            raw.chunks_exact(2).map(|b| half::bf16::from_le_bytes([b[0], b[1]]).to_f32()).collect()
-        }
-        other => return Err(refuse(name, format!("{other:?}"))),
-    };
-    Array::from_vec(data, view.shape())
+        Dtype::F16 => pairs().map(|b| half::f16::from_le_bytes(b).to_f32()).collect(),
+        Dtype::BF16 => pairs().map(|b| half::bf16::from_le_bytes(b).to_f32()).collect(),
+        _ => return None,
+    })
 }
 
 #[cfg(test)]

@@ -1,29 +1,17 @@
 //! The graph under construction: what is known of every value, and the layers so far.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::HashMap;
 use std::rc::Rc;
 
-use super::super::canonise::fold;
-use super::super::graph::{From, Graph, Node};
-use super::super::layer::{Layer, Role};
+use super::super::assembly::Assembly;
+pub use super::super::assembly::Signal;
+use super::super::layer::Layer;
 use super::attributes::{Attributes, Fault};
 use super::fold::Budget;
-use super::fold::extents::{broadcast, product};
+use super::fold::extents::broadcast;
 use super::tensors::Tensor;
 use crate::compute::Array;
-use crate::{Error, Result};
-
-/// Most numbers of one activation.
-const MOST: usize = 1 << 31;
-
-/// An activation: where it comes from, and its extents with the batch as the file has them.
-#[derive(Debug, Clone)]
-pub struct Signal {
-    /// Where from.
-    pub from: From,
-    /// Extents.
-    pub dims: Vec<usize>,
-}
+use crate::Result;
 
 /// What is known of a value.
 #[derive(Debug, Clone)]
@@ -146,33 +134,16 @@ impl Call<'_> {
     }
 }
 
-/// The layers so far.
-#[derive(Debug)]
+/// The layers so far, and what computing constants may still take.
+#[derive(Debug, Default)]
 pub struct Builder {
-    /// Layers in topological order.
-    pub nodes: Vec<Node>,
+    /// The layers.
+    pub assembly: Assembly,
     /// What constant folding may still use.
     pub budget: Budget,
-    names: BTreeSet<String>,
 }
 
 impl Builder {
-    /// Without layers.
-    pub fn new() -> Self {
-        Self { nodes: Vec::new(), budget: Budget::default(), names: BTreeSet::new() }
-    }
-
-    /// A name not yet used.
-    fn unique(&mut self, name: &str) -> String {
-        let mut own = name.to_owned();
-        let mut n = 1;
-        while !self.names.insert(own.clone()) {
-            n += 1;
-            own = format!("{name}_{n}");
-        }
-        own
-    }
-
     /// Appends a layer; the batch is that of its first input.
     ///
     /// # Errors
@@ -183,108 +154,8 @@ impl Builder {
         layer: impl Layer + 'static,
         inputs: &[&Signal],
     ) -> Result<Value, Fault> {
-        let shapes: Vec<&[usize]> =
-            inputs.iter().map(|s| s.dims.get(1..).unwrap_or_default()).collect();
-        let batch = inputs.first().and_then(|s| s.dims.first()).copied().unwrap_or(1);
-        if inputs.iter().any(|s| s.dims.first() != Some(&batch)) {
-            return Err("inputs of different batches".into());
-        }
-        let mut dims = vec![batch];
-        dims.extend(layer.out_shape(&shapes)?);
-        if product(&dims)? > MOST {
-            return Err(format!("an output of extents {dims:?}; at most {MOST} numbers").into());
-        }
-        if dims.contains(&0) {
-            return Err(format!("an empty output of extents {dims:?}").into());
-        }
-        let name = self.unique(name);
-        let inputs = inputs.iter().map(|s| s.from).collect();
-        self.nodes.push(Node { name, layer: Box::new(layer), inputs });
-        Ok(Value::Signal(Signal { from: From::Node(self.nodes.len() - 1), dims }))
+        Ok(Value::Signal(self.assembly.push(name, layer, inputs)?))
     }
-
-    /// Kind of the layer a signal comes from, and the layer's inputs.
-    pub fn maker(&self, signal: &Signal) -> Option<(&'static str, &[From])> {
-        match signal.from {
-            From::Input => None,
-            From::Node(n) => Some((self.nodes[n].layer.card().id, &self.nodes[n].inputs)),
-        }
-    }
-
-    /// Kind of the layer that gave a signal its values: reshapes are looked through.
-    pub fn source(&self, signal: &Signal) -> Option<&'static str> {
-        let mut from = signal.from;
-        while let From::Node(n) = from {
-            let kind = self.nodes[n].layer.card().id;
-            if !["reshape", "flatten"].contains(&kind) {
-                return Some(kind);
-            }
-            from = self.nodes[n].inputs[0];
-        }
-        None
-    }
-
-    /// The network up to `output`: layers that do not lead there are left out, and scales and
-    /// shifts of one layer's output alone become part of it.
-    ///
-    /// # Errors
-    /// Those of folding.
-    pub fn finish(self, output: usize) -> Result<Graph> {
-        let nodes = self.nodes;
-        let mut readers = vec![0usize; nodes.len()];
-        readers[output] = 1;
-        for n in (0..=output).rev() {
-            if readers[n] > 0 {
-                for from in &nodes[n].inputs {
-                    if let From::Node(m) = from {
-                        readers[*m] += 1;
-                    }
-                }
-            }
-        }
-        let mut kept: Vec<Node> = Vec::new();
-        let mut place = Vec::with_capacity(nodes.len());
-        for (n, node) in nodes.into_iter().enumerate() {
-            let moved = |from: &From| match from {
-                From::Input => From::Input,
-                From::Node(m) => place[*m],
-            };
-            let inputs: Vec<From> = node.inputs.iter().map(moved).collect();
-            if readers[n] == 0 {
-                place.push(From::Input);
-                continue;
-            }
-            if let (true, From::Node(below), From::Node(before)) =
-                (node.layer.card().id == "channel_affine", inputs[0], node.inputs[0])
-                && readers[before] == 1
-                && let Some(layer) = merged(&*kept[below].layer, &*node.layer)?
-            {
-                kept[below].layer = layer;
-                place.push(From::Node(below));
-                continue;
-            }
-            kept.push(Node { inputs, ..node });
-            place.push(From::Node(kept.len() - 1));
-        }
-        let mut graph = Graph::default();
-        for node in kept {
-            let _ = graph.push(&node.name, node.layer, node.inputs);
-        }
-        if graph.nodes().is_empty() {
-            return Err(Error::internal("an imported network without layers"));
-        }
-        Ok(graph)
-    }
-}
-
-/// A layer with weights with the scale and shift that follow it.
-fn merged(below: &dyn Layer, map: &dyn Layer) -> Result<Option<Box<dyn Layer>>> {
-    let (Role::Affine(below), Role::Affine(map)) = (below.role(), map.role()) else {
-        return Ok(None);
-    };
-    let scale = map.weight().to_f64()?;
-    let shift = map.bias().map(Array::to_f64).transpose()?.unwrap_or(vec![0.0; scale.len()]);
-    fold(below, &scale, &shift).map(Some)
 }
 
 /// Values by name.

@@ -268,7 +268,7 @@ impl Reader<'_> {
         dims: [usize; 5],
         output: &str,
     ) -> Result<(Graph, Vec<String>)> {
-        let mut builder = Builder::new();
+        let mut builder = Builder::default();
         let stored: HashMap<&str, &document::Tensor<'_>> =
             self.graph.initialisers.iter().map(|t| (t.name.as_ref(), t)).collect();
         let mut known: Values<'_> = HashMap::new();
@@ -297,7 +297,7 @@ impl Reader<'_> {
         }
         unsupported.check(self.path)?;
         let (end, notes) = self.end(&mut builder, known.get(output), output)?;
-        Ok((builder.finish(end)?, notes))
+        Ok((builder.assembly.finish(end)?, notes))
     }
 
     /// The node whose output is one row of numbers per sample.

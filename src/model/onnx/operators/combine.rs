@@ -78,7 +78,7 @@ pub fn multiply(builder: &mut Builder, call: &Call<'_>) -> Result<Value, Fault> 
     }
     let (a, b) = (call.signal(0)?, call.signal(1)?);
     for (x, g) in [(a, b), (b, a)] {
-        match builder.maker(g) {
+        match builder.assembly.maker(g) {
             Some(("sigmoid", from)) if from == [x.from] => {
                 return builder.push(&call.name, silu::layer(), &[x]);
             }
@@ -91,7 +91,7 @@ pub fn multiply(builder: &mut Builder, call: &Call<'_>) -> Result<Value, Fault> 
     }
     let bounded = |s: &Signal| {
         let kinds = ["sigmoid", "hard_sigmoid", "softmax", "tanh"];
-        builder.source(s).is_some_and(|kind| kinds.contains(&kind))
+        builder.assembly.source(s).is_some_and(|kind| kinds.contains(&kind))
     };
     let smaller = |s: &Signal, l: &Signal| {
         let pairs = s.dims.iter().zip(&l.dims);
@@ -115,7 +115,7 @@ fn sixth(builder: &Builder, gate: &Signal) -> bool {
     let probe = Array::from_vec(vec![-3.0f32, -1.5, 0.0, 1.5, 3.0], &[1, 5]);
     let mut ws = crate::compute::Workspace::new();
     let mut mode = super::super::super::layer::Mode::Infer;
-    let out = probe.and_then(|x| builder.nodes[n].layer.forward(&[&x], &mut mode, &mut ws));
+    let out = probe.and_then(|x| builder.assembly.nodes[n].layer.forward(&[&x], &mut mode, &mut ws));
     let out = out.and_then(|(y, _)| y.to_f64()).unwrap_or_default();
     out.iter().zip([0.0, 0.25, 0.5, 0.75, 1.0]).all(|(y, want)| (y - want).abs() < 1e-6)
 }
