@@ -24,7 +24,8 @@ use crate::{Error, Result};
     batch.safetensors maps.safetensors --rule epsilon_plus,gradient,mine.toml --target 0,1,1")]
 pub struct Args {
     /// Folder of a training, one fold-K folder of it, or an ONNX file; for images
-    /// NAME.toml beside it says which grid and intensities it was trained on
+    /// NAME.toml beside it says which grid and intensities it was trained on; for tensors also
+    /// a PyTorch state dict (.pt, .pth, .safetensors) of an architecture the program knows
     model: PathBuf,
     /// NIfTI image, or tensors (.safetensors)
     input: PathBuf,
@@ -71,7 +72,7 @@ pub struct Args {
 pub fn run(args: &Args, terminal: &Terminal) -> Result<ExitCode> {
     let ways = ways(args)?;
     if ends_with(&args.input, "safetensors") {
-        return tensors::run(args, &ways);
+        return tensors::run(args, &ways, terminal);
     }
     image::run(args, &ways, terminal)
 }

@@ -61,7 +61,7 @@ impl Assembly {
         dims.extend(layer.out_shape(&shapes)?);
         let numbers = dims.iter().try_fold(1usize, |n, d| n.checked_mul(*d));
         if numbers.is_none_or(|n| n == 0 || n > MOST) {
-            return Err(Error::shape("an output", &format!("1 to {MOST} numbers"), &dims));
+            return Err(Error::shape("an output", format!("1 to {MOST} numbers"), &dims));
         }
         let name = self.unique(name);
         let inputs = inputs.iter().map(|s| s.from).collect();

@@ -8,6 +8,7 @@ pub mod companion;
 pub mod curve;
 pub mod graph;
 pub mod input;
+pub mod known;
 pub mod layer;
 pub mod layers;
 pub mod members;

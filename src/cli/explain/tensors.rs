@@ -4,12 +4,13 @@ use std::collections::BTreeMap;
 
 use super::{Args, ends_with};
 use crate::cli::exit::ExitCode;
-use crate::cli::term;
+use crate::cli::term::{self, Terminal};
 use crate::compute::{Array, Workspace};
 use crate::explain::methods::Question;
 use crate::explain::way::Way;
 use crate::explain::{Start, explain_each};
-use crate::model::{Graph, onnx, tensors};
+use crate::model::{Graph, known, onnx, tensors, weights};
+use crate::progress::Progress;
 use crate::seed::Seed;
 use crate::train::models::Models;
 use crate::{Error, Result, files};
@@ -17,20 +18,36 @@ use crate::{Error, Result, files};
 /// Largest file of tensors that is read.
 const LARGEST: u64 = 8 << 30;
 
-/// The network and the names of its classes, from an ONNX file or a training's folder.
-fn network(args: &Args, shape: [usize; 5]) -> Result<(Graph, Vec<String>)> {
+/// The network and the names of its classes, from an ONNX file, a state dict or a training's
+/// folder.
+fn network(args: &Args, shape: [usize; 5], terminal: &Terminal) -> Result<(Graph, Vec<String>)> {
+    if args.model.is_file() && !ends_with(&args.model, "onnx") {
+        let state = weights::read(&args.model, None)?;
+        let built = known::build(&args.model, state, &known::Choice::default(), shape)?;
+        for note in &built.notes {
+            terminal.say(&format!("note: {note}"));
+        }
+        let classes = numbered(&built.graph, shape)?;
+        return Ok((built.graph, classes));
+    }
     if !ends_with(&args.model, "onnx") {
         let bundle = Models::load(&args.model)?.fold(args.fold)?;
         return Ok((bundle.graph, bundle.spec.classes));
     }
     let graph = onnx::read(&args.model, Some(shape))?.graph;
+    let classes = numbered(&graph, shape)?;
+    Ok((graph, classes))
+}
+
+/// Classes without names: their numbers.
+fn numbered(graph: &Graph, shape: [usize; 5]) -> Result<Vec<String>> {
     let rows = graph.describe(&shape[1..])?;
     let width = rows.last().and_then(|row| row.shape.first().copied()).unwrap_or(0);
-    Ok((graph, (0..width).map(|c| c.to_string()).collect()))
+    Ok((0..width).map(|c| c.to_string()).collect())
 }
 
 /// Explains every sample and writes maps and logits.
-pub(super) fn run(args: &Args, ways: &[(String, Way)]) -> Result<ExitCode> {
+pub(super) fn run(args: &Args, ways: &[(String, Way)], terminal: &Terminal) -> Result<ExitCode> {
     if !ends_with(&args.out, "safetensors") {
         let what = format!("maps of tensors cannot be written as {}", args.out.display());
         return Err(Error::usage("E-CLI-006", what, "Name OUT with .safetensors"));
@@ -39,7 +56,7 @@ pub(super) fn run(args: &Args, ways: &[(String, Way)]) -> Result<ExitCode> {
     let x = tensors::one(&args.input, &bytes, "input")?;
     let shape = crate::compute::five(&x, "input")?;
     let samples = shape[0];
-    let (graph, classes) = network(args, shape)?;
+    let (graph, classes) = network(args, shape, terminal)?;
     let graph = graph.before_links()?;
     let starts = Start::each(&args.target, &classes, samples)?;
     let mut ws = Workspace::new();

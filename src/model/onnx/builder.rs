@@ -10,8 +10,8 @@ use super::attributes::{Attributes, Fault};
 use super::fold::Budget;
 use super::fold::extents::broadcast;
 use super::tensors::Tensor;
-use crate::compute::Array;
 use crate::Result;
+use crate::compute::Array;
 
 /// What is known of a value.
 #[derive(Debug, Clone)]

@@ -440,7 +440,10 @@ mod tests {
         let read = Pickle::read(PLAIN).expect("pickle");
         assert_eq!(read.length, PLAIN.len());
         let Object::Dict(pairs) = read.get(read.root()) else { panic!("no dictionary") };
-        assert_eq!(pairs.iter().map(|p| read.text(p.0)).collect::<Vec<_>>(), [Some("a"), Some("b")]);
+        assert_eq!(
+            pairs.iter().map(|p| read.text(p.0)).collect::<Vec<_>>(),
+            [Some("a"), Some("b")]
+        );
         let a: Vec<&Object> =
             read.members(pairs[0].1).expect("tuple").iter().map(|id| read.get(*id)).collect();
         assert_eq!(a, [&Object::Int(1), &Object::Int(-2), &Object::Float(2.5)]);
@@ -488,8 +491,22 @@ mod tests {
 
     #[test]
     fn operators_without_their_objects_are_refused() {
-        for text in [&b"R."[..], b"(R.", b"K\x01R.", b"a.", b"u.", b"(u.", b"b.", b"Q.", b"h\x07.",
-            b"}(K\x01u.", b"K\x01(K\x01e.", b"\x85.", b"(\x85.", b"."] {
+        for text in [
+            &b"R."[..],
+            b"(R.",
+            b"K\x01R.",
+            b"a.",
+            b"u.",
+            b"(u.",
+            b"b.",
+            b"Q.",
+            b"h\x07.",
+            b"}(K\x01u.",
+            b"K\x01(K\x01e.",
+            b"\x85.",
+            b"(\x85.",
+            b".",
+        ] {
             assert!(Pickle::read(text).is_err(), "{text:?}");
         }
     }

@@ -115,7 +115,8 @@ fn sixth(builder: &Builder, gate: &Signal) -> bool {
     let probe = Array::from_vec(vec![-3.0f32, -1.5, 0.0, 1.5, 3.0], &[1, 5]);
     let mut ws = crate::compute::Workspace::new();
     let mut mode = super::super::super::layer::Mode::Infer;
-    let out = probe.and_then(|x| builder.assembly.nodes[n].layer.forward(&[&x], &mut mode, &mut ws));
+    let out =
+        probe.and_then(|x| builder.assembly.nodes[n].layer.forward(&[&x], &mut mode, &mut ws));
     let out = out.and_then(|(y, _)| y.to_f64()).unwrap_or_default();
     out.iter().zip([0.0, 0.25, 0.5, 0.75, 1.0]).all(|(y, want)| (y - want).abs() < 1e-6)
 }
