@@ -1,5 +1,6 @@
 //! Named tensors of files users bring: PyTorch state dicts and safetensors.
 
+mod machine;
 pub mod pickle;
 pub mod torch;
 
