@@ -8,9 +8,11 @@ use candle_core::DType;
 
 use super::array::{Array, five};
 use super::geometry::ConvGeometry;
+use super::host::choice::Conv;
+pub use super::host::choice::Sums;
 use super::host::columns::Frame;
 use super::host::conv3d::{self as host, Channels};
-use super::host::flat::{self, Flat};
+use super::host::isa::Isa;
 use super::workspace::Workspace;
 use crate::{Error, Result, by_type};
 
@@ -26,14 +28,6 @@ fn checked(x: [usize; 5], w: [usize; 5], g: &ConvGeometry) -> Result<[usize; 3]>
     g.output([x[2], x[3], x[4]])
 }
 
-/// `source` in the padded layout, in a buffer of the workspace.
-fn padded(flat: &Flat, source: &Array, ws: &mut Workspace) -> Result<Array> {
-    let mut target =
-        ws.take(DType::F32, &[source.shape()[0], source.shape()[1], flat.channel()])?;
-    flat.pad(source.host::<f32>()?, target.host_mut::<f32>()?);
-    Ok(target)
-}
-
 /// Convolution with optional bias.
 ///
 /// # Errors
@@ -45,6 +39,21 @@ pub fn forward(
     g: &ConvGeometry,
     ws: &mut Workspace,
 ) -> Result<Array> {
+    forward_as(x, w, b, g, Sums::Any, ws)
+}
+
+/// [`forward`] with sums of one kind.
+///
+/// # Errors
+/// [`Error::Shape`] when shapes do not agree.
+pub fn forward_as(
+    x: &Array,
+    w: &Array,
+    b: Option<&Array>,
+    g: &ConvGeometry,
+    sums: Sums,
+    ws: &mut Workspace,
+) -> Result<Array> {
     let (xs, wsh) = (five(x, "conv3d input")?, five(w, "conv3d weight")?);
     let out = checked(xs, wsh, g)?;
     if b.is_some_and(|b| b.shape() != [wsh[0]]) {
@@ -52,20 +61,23 @@ pub fn forward(
     }
     let mut y = ws.take(x.dtype(), &[xs[0], wsh[0], out[0], out[1], out[2]])?;
     let frame = Frame { geometry: g, input: [xs[2], xs[3], xs[4]], output: out };
-    let channels = Channels { batch: xs[0], input: xs[1], output: wsh[0] };
-    if let (Some(flat), DType::F32) = (Flat::of(g, frame.input, out), x.dtype()) {
-        let padded = padded(&flat, x, ws)?;
-        let (p, w) = (padded.host::<f32>()?, w.host::<f32>()?);
+    let channels = Channels { batch: xs[0], input: xs[1], output: wsh[0], groups: g.groups };
+    if x.dtype() == DType::F32 {
         let bias = b.map(|b| b.host::<f32>()).transpose()?;
-        flat::forward(&flat, channels, p, w, bias, y.host_mut::<f32>()?);
-        ws.give(padded);
-        return Ok(y);
+        let (x, w, y) = (x.host::<f32>()?, w.host::<f32>()?, y.host_mut::<f32>()?);
+        fast(&frame, channels, sums).forward(x, w, bias, false, y);
+    } else {
+        let bias = b.map(|b| b.host::<f64>()).transpose()?;
+        let (x, w, y) = (x.host::<f64>()?, w.host::<f64>()?, y.host_mut::<f64>()?);
+        host::forward(&frame, channels, x, w, bias, y);
     }
-    by_type!(x, T => {
-        let bias = b.map(|b| b.host::<T>()).transpose()?;
-        host::forward(&frame, channels, x.host::<T>()?, w.host::<T>()?, bias, y.host_mut::<T>()?);
-    });
     Ok(y)
+}
+
+/// The kernels of f32.
+fn fast<'a>(f: &Frame<'a>, channels: Channels, sums: Sums) -> Conv<'a> {
+    let Frame { geometry, input, output } = *f;
+    Conv { geometry, channels, input, output, sums, isa: Isa::chosen() }
 }
 
 /// Gradient with respect to the input (the transposed convolution of `dy`), shaped
@@ -80,6 +92,21 @@ pub fn grad_input(
     input: [usize; 3],
     ws: &mut Workspace,
 ) -> Result<Array> {
+    grad_input_as(dy, w, g, input, Sums::Any, ws)
+}
+
+/// [`grad_input`] with sums of one kind.
+///
+/// # Errors
+/// [`Error::Shape`] when shapes do not agree.
+pub fn grad_input_as(
+    dy: &Array,
+    w: &Array,
+    g: &ConvGeometry,
+    input: [usize; 3],
+    sums: Sums,
+    ws: &mut Workspace,
+) -> Result<Array> {
     let (ys, wsh) = (five(dy, "conv3d output gradient")?, five(w, "conv3d weight")?);
     let xs = [ys[0], wsh[1] * g.groups, input[0], input[1], input[2]];
     let out = checked(xs, wsh, g)?;
@@ -88,17 +115,14 @@ pub fn grad_input(
     }
     let mut dx = ws.take(dy.dtype(), &xs)?;
     let frame = Frame { geometry: g, input, output: out };
-    let channels = Channels { batch: xs[0], input: xs[1], output: wsh[0] };
-    if let (Some(flat), DType::F32) = (Flat::transposed(g, input, out), dy.dtype()) {
-        let padded = padded(&flat, dy, ws)?;
-        let (p, w) = (padded.host::<f32>()?, w.host::<f32>()?);
-        flat::grad_input(&flat, channels, p, w, dx.host_mut::<f32>()?);
-        ws.give(padded);
-        return Ok(dx);
+    let channels = Channels { batch: xs[0], input: xs[1], output: wsh[0], groups: g.groups };
+    if dy.dtype() == DType::F32 {
+        let (dy, w, dx) = (dy.host::<f32>()?, w.host::<f32>()?, dx.host_mut::<f32>()?);
+        fast(&frame, channels, sums).grad_input(dy, w, dx);
+    } else {
+        let (dy, w, dx) = (dy.host::<f64>()?, w.host::<f64>()?, dx.host_mut::<f64>()?);
+        host::grad_input(&frame, channels, dy, w, dx);
     }
-    by_type!(dy, T => {
-        host::grad_input(&frame, channels, dy.host::<T>()?, w.host::<T>()?, dx.host_mut::<T>()?);
-    });
     Ok(dx)
 }
 
@@ -116,13 +140,12 @@ pub fn grad_weight(x: &Array, dy: &Array, g: &ConvGeometry, ws: &mut Workspace) 
     }
     let mut dw = ws.take(x.dtype(), &wsh)?;
     let frame = Frame { geometry: g, input: [xs[2], xs[3], xs[4]], output: out };
-    let channels = Channels { batch: xs[0], input: xs[1], output: ys[1] };
-    if let (Some(flat), DType::F32) = (Flat::of(g, frame.input, out), x.dtype()) {
-        let padded = padded(&flat, x, ws)?;
-        let (p, dy) = (padded.host::<f32>()?, dy.host::<f32>()?);
-        flat::grad_weight(&flat, channels, p, dy, dw.host_mut::<f32>()?);
-        ws.give(padded);
-        return Ok(dw);
+    let channels = Channels { batch: xs[0], input: xs[1], output: ys[1], groups: g.groups };
+    if x.dtype() == DType::F32 {
+        let (x, dy, to) = (x.host::<f32>()?, dy.host::<f32>()?, dw.host_mut::<f32>()?);
+        if fast(&frame, channels, Sums::Any).grad_weight(x, dy, to) {
+            return Ok(dw);
+        }
     }
     by_type!(x, T => {
         host::grad_weight(&frame, channels, x.host::<T>()?, dy.host::<T>()?, dw.host_mut::<T>()?);

@@ -8,7 +8,7 @@ use super::columns::Frame;
 use super::disjoint::Disjoint;
 use super::gemm::{View, ViewMut, product};
 
-/// Channels of one call: batch, input and output channels.
+/// Channels of one call.
 #[derive(Debug, Clone, Copy)]
 pub struct Channels {
     /// Samples.
@@ -17,6 +17,8 @@ pub struct Channels {
     pub input: usize,
     /// Output channels.
     pub output: usize,
+    /// Groups that each see their own channels only.
+    pub groups: usize,
 }
 
 /// `y = conv(x, w) + b`. Every output element is made by one task in a fixed order.

@@ -2,7 +2,8 @@
 
 use super::super::layer::{Affine, Gradients, Layer, Mode, Pass, Role, Saved, he_normal};
 use crate::card::{Better, Card};
-use crate::compute::{Array, ConvGeometry, Workspace, conv3d, elementwise, five};
+use crate::compute::conv3d::{self, Sums};
+use crate::compute::{Array, ConvGeometry, Workspace, elementwise, five};
 use crate::seed::Stream;
 use crate::{Error, Result};
 
@@ -111,12 +112,13 @@ impl Affine for Conv3d {
     }
 
     fn apply(&self, x: &Array, w: &Array, b: Option<&Array>, ws: &mut Workspace) -> Result<Array> {
-        conv3d::forward(x, w, b, &self.geometry, ws)
+        conv3d::forward_as(x, w, b, &self.geometry, Sums::Plain, ws)
     }
 
     fn transpose(&self, s: &Array, w: &Array, x: &Array, ws: &mut Workspace) -> Result<Array> {
         let shape = five(x, "conv3d input")?;
-        conv3d::grad_input(s, w, &self.geometry, [shape[2], shape[3], shape[4]], ws)
+        let extent = [shape[2], shape[3], shape[4]];
+        conv3d::grad_input_as(s, w, &self.geometry, extent, Sums::Plain, ws)
     }
 
     fn with(&self, weight: Array, bias: Array) -> Result<Box<dyn Layer>> {

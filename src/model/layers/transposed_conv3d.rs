@@ -2,7 +2,8 @@
 
 use super::super::layer::{Affine, Gradients, Layer, Mode, Pass, Role, Saved, he_normal};
 use crate::card::{Better, Card};
-use crate::compute::{Array, ConvGeometry, Workspace, batch_norm, conv3d, elementwise, five};
+use crate::compute::conv3d::{self, Sums};
+use crate::compute::{Array, ConvGeometry, Workspace, batch_norm, elementwise, five};
 use crate::seed::Stream;
 use crate::{Error, Result};
 
@@ -157,7 +158,7 @@ impl Affine for TransposedConv3d {
     fn apply(&self, x: &Array, w: &Array, b: Option<&Array>, ws: &mut Workspace) -> Result<Array> {
         let shape = five(x, "transposed conv3d input")?;
         let output = self.output([shape[2], shape[3], shape[4]])?;
-        let y = conv3d::grad_input(x, w, &self.geometry, output, ws)?;
+        let y = conv3d::grad_input_as(x, w, &self.geometry, output, Sums::Plain, ws)?;
         let Some(b) = b else { return Ok(y) };
         let shifted = batch_norm::affine(&y, &vec![1.0; b.len()], &b.to_f64()?, ws)?;
         ws.give(y);
@@ -166,7 +167,7 @@ impl Affine for TransposedConv3d {
 
     fn transpose(&self, s: &Array, w: &Array, x: &Array, ws: &mut Workspace) -> Result<Array> {
         let _ = x;
-        conv3d::forward(s, w, None, &self.geometry, ws)
+        conv3d::forward_as(s, w, None, &self.geometry, Sums::Plain, ws)
     }
 
     fn with(&self, weight: Array, bias: Array) -> Result<Box<dyn Layer>> {

@@ -1,0 +1,127 @@
+//! Which kernel a convolution of f32 gets: by geometry alone, in one place.
+//!
+//! | correlation | kernel |
+//! | --- | --- |
+//! | 3³ window, step 1, no groups, 8 channels or more on both sides, extents of 8 or more, sums of any kind | Winograd over planes and rows |
+//! | any other forward pass or gradient by the input | direct from padded planes; a step cuts the gradient into phases |
+//! | gradient by the weights: as the first line, half planes of 500 voxels, 256 pairs of channels | Winograd |
+//! | gradient by the weights with one or two taps | matrix product of columns |
+//! | any other gradient by the weights | direct |
+//!
+//! f64 goes through columns ([`super::conv3d`]).
+
+use super::super::geometry::ConvGeometry;
+use super::conv3d::Channels;
+use super::isa::Isa;
+use super::pass::Pass;
+use super::tile::Kernels;
+use super::{direct, weight, winograd, winograd_weight};
+
+/// How the sum of an output voxel may be made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Sums {
+    /// Any way; rounding is relative to the largest products nearby.
+    Any,
+    /// Product by product; rounding is relative to the voxel's own products. Rules divide by
+    /// such sums.
+    Plain,
+}
+
+/// A convolution and its extents.
+#[derive(Debug, Clone, Copy)]
+pub struct Conv<'a> {
+    /// Its window.
+    pub geometry: &'a ConvGeometry,
+    /// Channels of the convolution.
+    pub channels: Channels,
+    /// Input extent.
+    pub input: [usize; 3],
+    /// Output extent.
+    pub output: [usize; 3],
+    /// How sums may be made.
+    pub sums: Sums,
+    /// Instructions.
+    pub isa: Isa,
+}
+
+/// Fewest channels on both sides, and least extent, for Winograd's filtering.
+const WINOGRAD_CHANNELS: usize = 8;
+/// See [`WINOGRAD_CHANNELS`].
+const WINOGRAD_EXTENT: usize = 8;
+
+impl Conv<'_> {
+    /// Whether a pass goes by Winograd's filtering.
+    fn by_winograd(&self, pass: &Pass) -> bool {
+        let c = self.channels;
+        self.sums == Sums::Any
+            && c.input.min(c.output) >= WINOGRAD_CHANNELS
+            && pass.output.iter().all(|n| *n >= WINOGRAD_EXTENT)
+            && winograd::fits(pass, c)
+    }
+
+    /// `y = conv(x, w) + b`, negative numbers set to 0 with `rectify`.
+    pub fn forward(&self, x: &[f32], w: &[f32], b: Option<&[f32]>, rectify: bool, y: &mut [f32]) {
+        let c = self.channels;
+        let pass = Pass::forward(self.geometry, self.input, self.output);
+        let inputs = c.input / c.groups;
+        let taps = pass.taps.len();
+        let weight = |o: usize, ci: usize| &w[(o * inputs + ci) * taps..][..taps];
+        self.correlate(&pass, c, b, rectify, weight, x, y);
+    }
+
+    /// `dx = convᵀ(dy, w)`.
+    pub fn grad_input(&self, dy: &[f32], w: &[f32], dx: &mut [f32]) {
+        let c = self.channels;
+        let (inputs, outputs) = (c.input / c.groups, c.output / c.groups);
+        let taps = self.geometry.taps();
+        let back = Channels { input: c.output, output: c.input, ..c };
+        // Weights of group g: those of its output channels.
+        let weight = |i: usize, o: usize| {
+            let (group, ci) = (i / inputs, i % inputs);
+            &w[((group * outputs + o) * inputs + ci) * taps..][..taps]
+        };
+        for pass in Pass::transposed(self.geometry, self.input, self.output) {
+            self.correlate(&pass, back, None, false, weight, dy, dx);
+        }
+    }
+
+    /// One pass; `weight(output channel, input channel in its group)` has all taps.
+    #[expect(clippy::too_many_arguments, reason = "one door for both directions")]
+    fn correlate<'w>(
+        &self,
+        pass: &Pass,
+        channels: Channels,
+        bias: Option<&[f32]>,
+        rectify: bool,
+        weight: impl Fn(usize, usize) -> &'w [f32] + Sync,
+        x: &[f32],
+        y: &mut [f32],
+    ) {
+        let kernels = Kernels::of(self.isa);
+        let output_len = y.len() / (channels.batch * channels.output);
+        if self.by_winograd(pass) {
+            let packed = &winograd::Packed::new(kernels, channels, &pass.taps, bias, weight);
+            let of = winograd::Correlation { pass, channels, packed, rectify, output_len, kernels };
+            of.run(x, y);
+        } else {
+            let packed = &direct::Packed::new(kernels, channels, &pass.taps, bias, weight);
+            let of = direct::Correlation { pass, channels, packed, rectify, output_len, kernels };
+            of.run(x, y);
+        }
+    }
+
+    /// `dw`; false when the convolution goes through columns instead.
+    pub fn grad_weight(&self, x: &[f32], dy: &[f32], dw: &mut [f32]) -> bool {
+        let (c, kernels) = (self.channels, Kernels::of(self.isa));
+        let pass = Pass::forward(self.geometry, self.input, self.output);
+        if pass.taps.len() < 3 {
+            return false;
+        }
+        if self.by_winograd(&pass) && winograd_weight::worth(&pass, c) {
+            winograd_weight::gradient(kernels, &pass, c, x, dy, dw);
+        } else {
+            weight::gradient(kernels, &pass, c, x, dy, dw);
+        }
+        true
+    }
+}

@@ -1,0 +1,249 @@
+//! Convolutions of any window and step straight from padded planes.
+//!
+//! A task holds a ring of padded planes, one for each plane a tap can reach, and lays down only
+//! those that the next output plane adds. Every output voxel is one sum in a fixed order: the
+//! result depends on nothing but the numbers.
+#![expect(unsafe_code, reason = "tasks write to separate parts of one output; kernels by table")]
+
+use std::ops::Range;
+
+use rayon::prelude::*;
+
+use super::super::array::Real;
+use super::conv3d::Channels;
+use super::disjoint::Disjoint;
+use super::pass::{Pass, Planes};
+use super::tile::{ALIGNMENT, Kernels, Room, TAPS, Weighted, aligned};
+
+/// Vectors of the tiles that pass over the same input before the next block of channels does:
+/// their rows of all input channels stay in the second-level cache.
+const GROUP: usize = 24;
+/// Tasks per thread.
+const TASKS: usize = 4;
+
+/// Weights as the kernels read them, and what every output channel begins with.
+#[derive(Debug)]
+pub struct Packed {
+    /// Rows of a block.
+    pub rows: usize,
+    /// Blocks of a group of channels.
+    pub blocks: usize,
+    /// Per group, block, input channel and tap: the block's weights side by side, 0 beyond
+    /// the last channel.
+    weights: Vec<f32>,
+    /// Per group and block: the biases.
+    start: Vec<f32>,
+    /// Numbers of one block in `weights`.
+    depth: usize,
+}
+
+impl Packed {
+    /// Packs `weight(output channel, input channel in its group)`, of which `taps` are used.
+    pub fn new<'w>(
+        kernels: Kernels,
+        c: Channels,
+        taps: &[usize],
+        bias: Option<&[f32]>,
+        weight: impl Fn(usize, usize) -> &'w [f32] + Sync,
+    ) -> Self {
+        let (inputs, outputs) = (c.input / c.groups, c.output / c.groups);
+        let rows = kernels.block(outputs);
+        let blocks = outputs.div_ceil(rows);
+        let depth = inputs * taps.len() * rows;
+        let mut weights = vec![0.0; c.groups * blocks * depth];
+        let pack = |(task, block): (usize, &mut [f32])| {
+            let (group, first) = (task / blocks, task % blocks * rows);
+            for (ci, block) in block.chunks_exact_mut(taps.len() * rows).enumerate() {
+                for o in first..outputs.min(first + rows) {
+                    let from = weight(group * outputs + o, ci);
+                    for (to, tap) in block.chunks_exact_mut(rows).zip(taps) {
+                        to[o - first] = from[*tap];
+                    }
+                }
+            }
+        };
+        if depth > 0 {
+            weights.par_chunks_mut(depth).enumerate().for_each(pack);
+        }
+        let mut start = vec![0.0; c.groups * blocks * rows];
+        for (group, start) in start.chunks_exact_mut(blocks * rows).enumerate() {
+            if let Some(bias) = bias {
+                start[..outputs].copy_from_slice(&bias[group * outputs..][..outputs]);
+            }
+        }
+        Self { rows, blocks, weights, start, depth }
+    }
+
+    /// Weights and biases of one block.
+    fn block(&self, group: usize, block: usize) -> (&[f32], &[f32]) {
+        let at = group * self.blocks + block;
+        (&self.weights[at * self.depth..][..self.depth], &self.start[at * self.rows..][..self.rows])
+    }
+}
+
+/// A run of output voxels: place in the tile, place in the output channel, count.
+pub type Run = (usize, usize, usize);
+
+/// The runs of output voxels in a tile of a plane of `[pitch, rows, columns]`, when the first
+/// voxel of a row lies at `start + row · step` and the next ones `stride` apart.
+pub fn runs(
+    [pitch, rows, columns]: [usize; 3],
+    [start, step, stride]: [usize; 3],
+    tile: Range<usize>,
+    to: &mut Vec<Run>,
+) {
+    to.clear();
+    let (mut j, mut i) = (tile.start / pitch, tile.start % pitch);
+    let mut at = tile.start;
+    while at < tile.end && j < rows {
+        if i < columns {
+            let count = (columns - i).min(tile.end - at);
+            to.push((at - tile.start, start + j * step + i * stride, count));
+        }
+        at += pitch - i;
+        (j, i) = (j + 1, 0);
+    }
+}
+
+/// The correlation of one pass over a batch. `c` are the channels of the correlation: those of
+/// `x` are its inputs.
+#[derive(Debug)]
+pub struct Correlation<'a> {
+    /// The pass.
+    pub pass: &'a Pass,
+    /// Channels.
+    pub channels: Channels,
+    /// Weights.
+    pub packed: &'a Packed,
+    /// Whether negative sums become 0.
+    pub rectify: bool,
+    /// Numbers of an output channel.
+    pub output_len: usize,
+    /// Instructions.
+    pub kernels: Kernels,
+}
+
+impl Correlation<'_> {
+    /// Carries it out: writes the voxels of the pass in every channel of `y`.
+    pub fn run(&self, x: &[f32], y: &mut [f32]) {
+        let (pass, c) = (self.pass, self.channels);
+        let planes = Planes::of(pass);
+        let images = c.batch * c.groups;
+        let depth = pass.output[0];
+        let pieces = (rayon::current_num_threads() * TASKS).div_ceil(images).clamp(1, depth);
+        let shared = Disjoint::new(y);
+        (0..images * pieces).into_par_iter().with_max_len(1).for_each(|task| {
+            let (image, piece) = (task / pieces, task % pieces);
+            let range = depth * piece / pieces..depth * (piece + 1) / pieces;
+            self.piece(&planes, image, range, x, &shared);
+        });
+    }
+
+    /// Output planes `range` of one image: a sample's group of channels.
+    fn piece(
+        &self,
+        planes: &Planes,
+        image: usize,
+        range: Range<usize>,
+        x: &[f32],
+        y: &Disjoint<'_, f32>,
+    ) {
+        let (pass, c) = (self.pass, self.channels);
+        let inputs = c.input / c.groups;
+        let len: usize = pass.source.iter().product();
+        let x = &x[image * inputs * len..][..inputs * len];
+        let step = planes.depth * planes.len;
+        f32::with_scratch(inputs * step + ALIGNMENT, |room| {
+            let ring = &mut aligned(room)[..inputs * step];
+            let mut held = vec![usize::MAX; planes.depth];
+            let mut taps = Vec::with_capacity(planes.taps.len());
+            let mut runs = Vec::new();
+            for k in range {
+                let first = pass.step[0] * k;
+                for (shift, _) in &planes.taps {
+                    let (plane, slot) = (first + shift, (first + shift) % planes.depth);
+                    if held[slot] != plane {
+                        held[slot] = plane;
+                        for (channel, ring) in x.chunks_exact(len).zip(ring.chunks_exact_mut(step))
+                        {
+                            let to = &mut ring[slot * planes.len..][..planes.len];
+                            planes.fill(pass, channel, plane, to);
+                        }
+                    }
+                }
+                let place = |(shift, offset): &(usize, usize)| {
+                    (first + shift) % planes.depth * planes.len + offset
+                };
+                taps.clear();
+                taps.extend(planes.taps.iter().map(place));
+                self.plane(planes, image, k, (ring, step), &mut taps, &mut runs, y);
+            }
+        });
+    }
+
+    /// One output plane.
+    #[expect(clippy::too_many_arguments, reason = "buffers of the caller, reused")]
+    fn plane(
+        &self,
+        planes: &Planes,
+        image: usize,
+        k: usize,
+        (ring, step): (&[f32], usize),
+        taps: &mut Vec<usize>,
+        runs: &mut Vec<Run>,
+        y: &Disjoint<'_, f32>,
+    ) {
+        let (pass, kernels, c, packed) = (self.pass, self.kernels, self.channels, self.packed);
+        let (inputs, outputs) = (c.input / c.groups, c.output / c.groups);
+        let neighbours = taps.len().is_multiple_of(TAPS)
+            && taps.chunks_exact(TAPS).all(|t| t[1] == t[0] + 1 && t[2] == t[0] + 2);
+        if neighbours {
+            let mut at = 0;
+            taps.retain(|_| {
+                at += 1;
+                at % TAPS == 1
+            });
+        }
+        let vectors = planes.span(self.pass).div_ceil(kernels.lanes);
+        let mut room = Room::default();
+        for from in (0..vectors).step_by(GROUP) {
+            for block in 0..packed.blocks {
+                let (weights, start) = packed.block(image % c.groups, block);
+                let first = image * outputs + block * packed.rows;
+                let rows = packed.rows.min(outputs - block * packed.rows);
+                let vectors = from..(from + GROUP).min(vectors);
+                Kernels::tiles(packed.rows, vectors, |vector, width| {
+                    let at = vector * kernels.lanes;
+                    let rectify = self.rectify;
+                    let tile =
+                        Weighted { x: ring, at, step, inputs, taps, weights, start, rectify };
+                    // SAFETY: the processor has the instructions; taps lie within a channel of
+                    // the ring, whose planes end in room for a tile.
+                    unsafe { kernels.weighted(packed.rows, width, neighbours)(&tile, &mut room) };
+                    let width = width * kernels.lanes;
+                    let [_, rows_out, columns] = pass.output;
+                    let [sk, sj, si] = pass.stride;
+                    let size = [planes.pitch, rows_out, columns];
+                    self::runs(size, [pass.start + k * sk, sj, si], at..at + width, runs);
+                    for (row, sums) in room.0.chunks_exact(width).take(rows).enumerate() {
+                        let channel = (first + row) * self.output_len;
+                        runs.iter().for_each(|run| self.write(sums, *run, channel, y));
+                    }
+                });
+            }
+        }
+    }
+
+    /// Copies a run to its place in an output channel.
+    fn write(&self, sums: &[f32], (from, to, count): Run, channel: usize, y: &Disjoint<'_, f32>) {
+        let stride = self.pass.stride[2];
+        // SAFETY: tiles cover separate voxels, blocks separate channels.
+        let to = unsafe { y.part(channel + to, (count - 1) * stride + 1) };
+        let sums = &sums[from..from + count];
+        if stride == 1 {
+            to.copy_from_slice(sums);
+        } else {
+            to.iter_mut().step_by(stride).zip(sums).for_each(|(t, s)| *t = *s);
+        }
+    }
+}

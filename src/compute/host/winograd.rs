@@ -1,0 +1,254 @@
+//! Convolutions of 3³ windows and step 1 with Winograd's minimal filtering over planes and
+//! rows: 12 products an output voxel instead of 27. See [`super::rows`].
+#![expect(unsafe_code, reason = "tasks write to separate parts of one output; kernels by table")]
+
+use rayon::prelude::*;
+
+use super::super::array::Real;
+use super::conv3d::Channels;
+use super::direct::{Run, runs};
+use super::disjoint::Disjoint;
+use super::pass::{Pass, Planes};
+use super::rows::{POSITIONS, restore, transform};
+use super::tile::{ALIGNMENT, Kernels, MOST, ROWS, Room, TAPS, Weighted, aligned};
+
+/// Bytes of transformed rows a task holds: half a second-level cache.
+const HELD: usize = 512 << 10;
+
+/// Whether a pass can be made this way.
+pub fn fits(pass: &Pass, c: Channels) -> bool {
+    let cube = |(t, shift): (usize, &[usize; 3])| *shift == [t / 9, t / 3 % 3, t % 3];
+    c.groups == 1
+        && pass.step == [1; 3]
+        && pass.shifts.len() == 27
+        && pass.shifts.iter().enumerate().all(cube)
+        && pass.stride[2] == 1
+}
+
+/// `G g` of three weights.
+fn before(g: [f32; 3]) -> [f32; 4] {
+    [g[0], 0.5 * (g[0] + g[1] + g[2]), 0.5 * (g[0] - g[1] + g[2]), g[2]]
+}
+
+/// Transformed weights: per block of output channels and position, then input channel and tap
+/// along i, the block's weights side by side.
+#[derive(Debug)]
+pub struct Packed {
+    rows: usize,
+    blocks: usize,
+    weights: Vec<f32>,
+    start: Vec<f32>,
+}
+
+impl Packed {
+    /// Packs `weight(output channel, input channel)`, whose `taps` are in the pass's order.
+    pub fn new<'w>(
+        kernels: Kernels,
+        c: Channels,
+        taps: &[usize],
+        bias: Option<&[f32]>,
+        weight: impl Fn(usize, usize) -> &'w [f32] + Sync,
+    ) -> Self {
+        let rows = kernels.block(c.output);
+        let blocks = c.output.div_ceil(rows);
+        let mut weights = vec![0.0; blocks * POSITIONS * c.input * TAPS * rows];
+        let pack = |(block, to): (usize, &mut [f32])| {
+            for o in block * rows..((block + 1) * rows).min(c.output) {
+                for ci in 0..c.input {
+                    let from = weight(o, ci);
+                    for ti in 0..TAPS {
+                        let at = |tk: usize, tj: usize| from[taps[(tk * 3 + tj) * 3 + ti]];
+                        let planes = [0, 1, 2].map(|tk| before([0, 1, 2].map(|tj| at(tk, tj))));
+                        for b in 0..4 {
+                            let column = before([planes[0][b], planes[1][b], planes[2][b]]);
+                            for (a, value) in column.into_iter().enumerate() {
+                                let at = ((a * 4 + b) * c.input + ci) * TAPS + ti;
+                                to[at * rows + o - block * rows] = value;
+                            }
+                        }
+                    }
+                }
+            }
+        };
+        let depth = POSITIONS * c.input * TAPS * rows;
+        weights.par_chunks_mut(depth).enumerate().for_each(pack);
+        let mut start = bias.map_or_else(Vec::new, <[f32]>::to_vec);
+        start.resize(blocks * rows, 0.0);
+        Self { rows, blocks, weights, start }
+    }
+}
+
+/// The correlation of one pass over a batch.
+#[derive(Debug)]
+pub struct Correlation<'a> {
+    /// The pass, which [`fits`].
+    pub pass: &'a Pass,
+    /// Channels.
+    pub channels: Channels,
+    /// Weights.
+    pub packed: &'a Packed,
+    /// Whether negative sums become 0.
+    pub rectify: bool,
+    /// Numbers of an output channel.
+    pub output_len: usize,
+    /// Instructions.
+    pub kernels: Kernels,
+}
+
+/// Pairs of rows of one pair of planes.
+#[derive(Debug, Clone, Copy)]
+struct Pairs {
+    sample: usize,
+    /// Which pair of planes.
+    plane: usize,
+    /// First pair of rows.
+    first: usize,
+    /// Pairs of rows.
+    count: usize,
+}
+
+impl Correlation<'_> {
+    /// Carries it out: writes every voxel of the pass.
+    pub fn run(&self, x: &[f32], y: &mut [f32]) {
+        let (pass, c) = (self.pass, self.channels);
+        let pitch = Planes::of(pass).pitch;
+        let [planes, pairs, _] = pass.output.map(|n| n.div_ceil(2));
+        let most = (HELD / (POSITIONS * c.input * pitch * size_of::<f32>())).clamp(1, pairs);
+        let pieces = pairs.div_ceil(most);
+        let len = (pairs.div_ceil(pieces) * pitch + TAPS + MOST).next_multiple_of(16);
+        let shared = Disjoint::new(y);
+        (0..c.batch * planes).into_par_iter().with_max_len(1).for_each(|task| {
+            f32::with_scratch(POSITIONS * c.input * len + ALIGNMENT, |room| {
+                let held = &mut aligned(room)[..POSITIONS * c.input * len];
+                for piece in 0..pieces {
+                    let (first, to) = (pairs * piece / pieces, pairs * (piece + 1) / pieces);
+                    let (sample, plane) = (task / planes, task % planes);
+                    let of = Pairs { sample, plane, first, count: to - first };
+                    self.transform(of, pitch, x, held, len);
+                    self.multiply(of, pitch, held, len, &shared);
+                }
+            });
+        });
+    }
+
+    /// Transformed rows of all input channels: `held[(position · channels + channel) · len..]`.
+    fn transform(&self, of: Pairs, pitch: usize, x: &[f32], held: &mut [f32], len: usize) {
+        let (pass, c) = (self.pass, self.channels);
+        let [extent_k, extent_j, extent_i] = pass.source;
+        let (from, to) = pass.columns(0, pitch);
+        let zeros = vec![0.0; to - from];
+        let skip = (from.cast_signed() - pass.lead[2]).unsigned_abs();
+        let within = |at: isize, extent: usize| usize::try_from(at).ok().filter(|a| *a < extent);
+        let size: usize = pass.source.iter().product();
+        for channel in 0..c.input {
+            let source = &x[(of.sample * c.input + channel) * size..][..size];
+            for pair in 0..of.count {
+                let row = |at: usize| -> &[f32] {
+                    let plane = (2 * of.plane + at / 4).cast_signed() - pass.lead[0];
+                    let row = (2 * (of.first + pair) + at % 4).cast_signed() - pass.lead[1];
+                    match (within(plane, extent_k), within(row, extent_j)) {
+                        (Some(k), Some(j)) if to > from => {
+                            &source[(k * extent_j + j) * extent_i + skip..][..to - from]
+                        }
+                        _ => &zeros,
+                    }
+                };
+                let rows = std::array::from_fn(row);
+                let start = channel * len + pair * pitch;
+                let step = c.input * len;
+                transform(self.kernels.isa, &rows, to - from, &mut held[start + from..], step);
+                for position in 0..POSITIONS {
+                    let line = &mut held[position * step + start..][..pitch];
+                    line[..from].fill(0.0);
+                    line[to..].fill(0.0);
+                }
+            }
+            for position in 0..POSITIONS {
+                let at = (position * c.input + channel) * len;
+                held[at + of.count * pitch..at + len].fill(0.0);
+            }
+        }
+    }
+
+    /// Products with the weights and the way back, tile by tile.
+    fn multiply(&self, of: Pairs, pitch: usize, held: &[f32], len: usize, y: &Disjoint<'_, f32>) {
+        let (c, kernels, packed) = (self.channels, self.kernels, self.packed);
+        let depth = c.input * TAPS * packed.rows;
+        let mut positions: Box<[Room; POSITIONS]> = Box::default();
+        let mut out: Box<[Room; 4]> = Box::default();
+        let mut rows: [Vec<Run>; 2] = [Vec::new(), Vec::new()];
+        let vectors = (of.count * pitch).div_ceil(kernels.lanes);
+        Kernels::tiles(packed.rows, 0..vectors, |vector, width| {
+            let at = vector * kernels.lanes;
+            let voxels = width * kernels.lanes;
+            for (row, runs) in rows.iter_mut().enumerate() {
+                self.runs(of, row, pitch, at..at + voxels, runs);
+            }
+            for block in 0..packed.blocks {
+                let body = kernels.weighted(packed.rows, width, true);
+                for (position, room) in positions.iter_mut().enumerate() {
+                    let tile = Weighted {
+                        x: &held[position * c.input * len..][..c.input * len],
+                        at,
+                        step: len,
+                        inputs: c.input,
+                        taps: &[0],
+                        weights: &packed.weights[(block * POSITIONS + position) * depth..][..depth],
+                        start: &[0.0; ROWS],
+                        rectify: false,
+                    };
+                    // SAFETY: the processor has the instructions; every channel ends in room
+                    // for a tile.
+                    unsafe { body(&tile, room) };
+                }
+                let bias = &packed.start[block * packed.rows..][..packed.rows];
+                let size = [packed.rows, width];
+                restore(kernels.isa, &positions, size, bias, self.rectify, &mut out);
+                self.write(of, block, voxels, &out, &rows, y);
+            }
+        });
+    }
+
+    /// The runs of output voxels in a tile, for the first or second row of every pair.
+    fn runs(
+        &self,
+        of: Pairs,
+        row: usize,
+        pitch: usize,
+        tile: std::ops::Range<usize>,
+        to: &mut Vec<Run>,
+    ) {
+        let pass = self.pass;
+        let rows = ((pass.output[1] + 1 - row) / 2 - of.first).min(of.count);
+        let start = pass.start + (2 * of.first + row) * pass.stride[1];
+        runs([pitch, rows, pass.output[2]], [start, 2 * pass.stride[1], 1], tile, to);
+    }
+
+    /// Copies a tile of a block to its places.
+    fn write(
+        &self,
+        of: Pairs,
+        block: usize,
+        voxels: usize,
+        out: &[Room; 4],
+        rows: &[Vec<Run>; 2],
+        y: &Disjoint<'_, f32>,
+    ) {
+        let (pass, c, packed) = (self.pass, self.channels, self.packed);
+        let channels = packed.rows.min(c.output - block * packed.rows);
+        for a in (0..2).filter(|a| 2 * of.plane + a < pass.output[0]) {
+            let plane = (2 * of.plane + a) * pass.stride[0];
+            for (b, runs) in rows.iter().enumerate() {
+                let sums = out[a * 2 + b].0.chunks_exact(voxels).take(channels);
+                for (row, sums) in sums.enumerate() {
+                    let channel = of.sample * c.output + block * packed.rows + row;
+                    for &(from, to, count) in runs {
+                        // SAFETY: pairs cover separate voxels, blocks separate channels.
+                        let part = unsafe { y.part(channel * self.output_len + plane + to, count) };
+                        part.copy_from_slice(&sums[from..from + count]);
+                    }
+                }
+            }
+        }
+    }
+}
