@@ -212,7 +212,7 @@ impl Correlation<'_> {
                 let first = image * outputs + block * packed.rows;
                 let rows = packed.rows.min(outputs - block * packed.rows);
                 let vectors = from..(from + GROUP).min(vectors);
-                Kernels::tiles(packed.rows, vectors, |vector, width| {
+                kernels.tiles(packed.rows, neighbours, vectors, |vector, width| {
                     let at = vector * kernels.lanes;
                     let rectify = self.rectify;
                     let tile =

@@ -16,6 +16,8 @@ pub mod isa;
 mod pass;
 mod rows;
 mod simd;
+#[cfg(test)]
+mod tests;
 mod tile;
 mod weight;
 mod winograd;

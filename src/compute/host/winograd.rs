@@ -178,7 +178,7 @@ impl Correlation<'_> {
         let mut out: Box<[Room; 4]> = Box::default();
         let mut rows: [Vec<Run>; 2] = [Vec::new(), Vec::new()];
         let vectors = (of.count * pitch).div_ceil(kernels.lanes);
-        Kernels::tiles(packed.rows, 0..vectors, |vector, width| {
+        kernels.tiles(packed.rows, true, 0..vectors, |vector, width| {
             let at = vector * kernels.lanes;
             let voxels = width * kernels.lanes;
             for (row, runs) in rows.iter_mut().enumerate() {

@@ -1,0 +1,191 @@
+//! The kernels of every set of instructions against the f64 reference, over random geometries.
+//! Builds with debug assertions check every range a kernel reads.
+
+use super::choice::{Conv, Sums};
+use super::conv3d::Channels;
+use super::isa::Isa;
+use crate::compute::{ConvGeometry, reference};
+use crate::seed::{Seed, Stream};
+
+/// A convolution with its numbers and the reference's answers.
+struct Case {
+    geometry: ConvGeometry,
+    channels: Channels,
+    input: [usize; 3],
+    output: [usize; 3],
+    x: Vec<f32>,
+    w: Vec<f32>,
+    b: Vec<f32>,
+    dy: Vec<f32>,
+    y: Vec<f64>,
+    dx: Vec<f64>,
+    dw: Vec<f64>,
+}
+
+fn three(s: &mut Stream, low: usize, high: usize) -> [usize; 3] {
+    std::array::from_fn(|_| low + s.below(high - low + 1))
+}
+
+fn draws(s: &mut Stream, n: usize) -> Vec<f32> {
+    (0..n).map(|_| s.normal() as f32).collect()
+}
+
+fn wide(x: &[f32]) -> Vec<f64> {
+    x.iter().map(|v| f64::from(*v)).collect()
+}
+
+/// Any window, or a cube of 3 with step 1; extents up to `extent`, channels up to `most`.
+fn case(s: &mut Stream, cube: bool, extent: usize, most: usize) -> Option<Case> {
+    let groups = if cube { 1 } else { 1 + s.below(3) };
+    let any = ConvGeometry {
+        kernel: three(s, 1, 4),
+        stride: three(s, 1, 3),
+        pad_before: three(s, 0, 4),
+        pad_after: three(s, 0, 4),
+        dilation: three(s, 1, 3),
+        groups,
+    };
+    let (pad_before, pad_after) = (three(s, 0, 3), three(s, 0, 3));
+    let geometry =
+        if cube { ConvGeometry { pad_before, pad_after, ..ConvGeometry::same(3) } } else { any };
+    let input = three(s, 1, extent);
+    let output = geometry.output(input).ok()?;
+    let channels = Channels {
+        batch: 1 + s.below(2),
+        input: groups * (1 + s.below(most)),
+        output: groups * (1 + s.below(most)),
+        groups,
+    };
+    let Channels { batch, input: c_in, output: c_out, .. } = channels;
+    let len = |e: [usize; 3]| e.iter().product::<usize>();
+    let x = draws(s, batch * c_in * len(input));
+    let w = draws(s, c_out * c_in / groups * geometry.taps());
+    let b = draws(s, c_out);
+    let dy = draws(s, batch * c_out * len(output));
+    let shape = [batch, c_in, input[0], input[1], input[2]];
+    let (xw, ww, dyw) = (wide(&x), wide(&w), wide(&dy));
+    let mut y = reference::conv3d(&xw, shape, &ww, c_out, &geometry).expect("reference");
+    for (at, y) in y.iter_mut().enumerate() {
+        *y += f64::from(b[at / len(output) % c_out]);
+    }
+    let dx = reference::conv3d_grad_input(&dyw, shape, &ww, c_out, &geometry).expect("reference");
+    let dw = reference::conv3d_grad_weight(&xw, shape, &dyw, c_out, &geometry).expect("reference");
+    Some(Case { geometry, channels, input, output, x, w, b, dy, y, dx, dw })
+}
+
+impl Case {
+    /// `y`, `dx` and, where the kernels make it, `dw`.
+    fn run(&self, isa: Isa, sums: Sums) -> [Vec<f32>; 3] {
+        let Self { geometry, channels, input, output, .. } = self;
+        let conv =
+            Conv { geometry, channels: *channels, input: *input, output: *output, sums, isa };
+        // What is not written would show.
+        let blank = |n: usize| vec![f32::NAN; n];
+        let (mut y, mut dx) = (blank(self.y.len()), blank(self.dx.len()));
+        let mut dw = blank(self.dw.len());
+        conv.forward(&self.x, &self.w, Some(&self.b), false, &mut y);
+        conv.grad_input(&self.dy, &self.w, &mut dx);
+        if !conv.grad_weight(&self.x, &self.dy, &mut dw) {
+            dw.clear();
+        }
+        [y, dx, dw]
+    }
+
+    fn agrees(&self, [y, dx, dw]: &[Vec<f32>; 3]) {
+        for (what, got, truth) in [("y", y, &self.y), ("dx", dx, &self.dx), ("dw", dw, &self.dw)] {
+            let scale = truth.iter().fold(1.0, |m: f64, v| m.max(v.abs()));
+            for (at, (got, truth)) in got.iter().zip(truth).enumerate() {
+                let apart = (f64::from(*got) - truth).abs();
+                assert!(
+                    apart <= 1e-5 * scale,
+                    "{what}[{at}] is {got}, not {truth}: {:?} {:?} {:?}",
+                    self.geometry,
+                    self.channels,
+                    self.input
+                );
+            }
+        }
+        // The adjoint law, on the kernels' own results: <y − b, dy> = <x, dx> = <w, dw>.
+        let dot = |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(a, b)| a * b).sum::<f64>();
+        let zero = |at: usize| {
+            let len: usize = self.output.iter().product();
+            f64::from(self.b[at / len % self.channels.output])
+        };
+        let plain: Vec<f64> =
+            y.iter().enumerate().map(|(at, y)| f64::from(*y) - zero(at)).collect();
+        let forward = dot(&plain, &wide(&self.dy));
+        let back = dot(&wide(&self.x), &wide(dx));
+        let size: f64 = plain.iter().zip(&self.dy).map(|(a, b)| (a * f64::from(*b)).abs()).sum();
+        assert!((forward - back).abs() <= 1e-5 * (1.0 + size), "{forward} {back}");
+    }
+}
+
+fn bits(x: &[f32]) -> Vec<u32> {
+    x.iter().map(|v| v.to_bits()).collect()
+}
+
+/// Cases of one kind through every set of instructions.
+fn try_all(purpose: &str, count: usize, cube: bool, extent: usize, most: usize) {
+    let mut s = Seed(21).stream(purpose);
+    let mut tried = 0;
+    while tried < count {
+        let Some(case) = case(&mut s, cube, extent, most) else { continue };
+        tried += 1;
+        for sums in [Sums::Any, Sums::Plain] {
+            let made: Vec<(Isa, [Vec<f32>; 3])> = Isa::ALL
+                .into_iter()
+                .filter(|isa| isa.available())
+                .map(|isa| (isa, case.run(isa, sums)))
+                .collect();
+            made.iter().for_each(|(_, results)| case.agrees(results));
+            let of = |isa: Isa| made.iter().find(|m| m.0 == isa).map(|m| &m.1);
+            if let (Some(a), Some(b)) = (of(Isa::Avx2), of(Isa::Avx512)) {
+                assert_eq!(bits(&a[0]), bits(&b[0]), "forward: {:?}", case.geometry);
+                assert_eq!(bits(&a[1]), bits(&b[1]), "back: {:?}", case.geometry);
+            }
+        }
+    }
+}
+
+#[test]
+fn ten_thousand_geometries_agree_with_the_reference_on_all_instructions() {
+    try_all("test/host/any", 9_000, false, 5, 2);
+    try_all("test/host/wide", 800, false, 10, 6);
+    try_all("test/host/cube", 300, true, 20, 20);
+}
+
+#[test]
+fn results_do_not_depend_on_the_number_of_threads() {
+    let mut s = Seed(22).stream("test/host/threads");
+    let pool = |threads| rayon::ThreadPoolBuilder::new().num_threads(threads).build();
+    let (one, three) = (pool(1).expect("pool"), pool(3).expect("pool"));
+    for cube in [true, false].into_iter().cycle().take(12) {
+        let Some(case) = case(&mut s, cube, 24, 18) else { continue };
+        for sums in [Sums::Any, Sums::Plain] {
+            let a = one.install(|| case.run(Isa::chosen(), sums));
+            let b = three.install(|| case.run(Isa::chosen(), sums));
+            for (a, b) in a.iter().zip(&b) {
+                assert_eq!(bits(a), bits(b), "{:?}", case.geometry);
+            }
+        }
+    }
+}
+
+#[test]
+fn negative_sums_become_zero_when_asked() {
+    let mut s = Seed(23).stream("test/host/rectify");
+    for cube in [true, false] {
+        let Some(case) = std::iter::repeat_with(|| case(&mut s, cube, 12, 9)).flatten().next()
+        else {
+            return;
+        };
+        let Case { geometry, channels, input, output, .. } = &case;
+        let (channels, input, output) = (*channels, *input, *output);
+        let conv = Conv { geometry, channels, input, output, sums: Sums::Any, isa: Isa::chosen() };
+        let (mut plain, mut cut) = (vec![0.0; case.y.len()], vec![0.0; case.y.len()]);
+        conv.forward(&case.x, &case.w, Some(&case.b), false, &mut plain);
+        conv.forward(&case.x, &case.w, Some(&case.b), true, &mut cut);
+        let rectified: Vec<f32> = plain.iter().map(|v| v.max(0.0)).collect();
+        assert_eq!(cut, rectified);
+    }
+}
