@@ -1,5 +1,4 @@
 //! Time of what a user waits for: `cargo bench --bench end_to_end [-- FILTER]`.
-#![expect(missing_docs, reason = "criterion's macros")]
 #![allow(dead_code, reason = "each bench uses a part of what they share")]
 
 mod common;

@@ -1,5 +1,4 @@
 //! Time of each kernel alone: `cargo bench --bench kernels [-- FILTER]`.
-#![expect(missing_docs, reason = "criterion's macros")]
 #![allow(dead_code, reason = "each bench uses a part of what they share")]
 
 mod common;

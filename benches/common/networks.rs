@@ -46,7 +46,6 @@ pub fn plain(side: usize) -> Fallible<Graph> {
     then("dense0".into(), Box::new(Dense::new(zeros(&[128, features]), zeros(&[128]))?));
     then("relu".into(), Box::new(Relu));
     then("dense1".into(), Box::new(Dense::new(zeros(&[2, 128]), zeros(&[2]))?));
-    drop(then);
     let layers = graph.weighted_layers();
     Ok(graph.reinitialised(&layers, Seed(0), None, &mut Workspace::new())?)
 }
