@@ -15,22 +15,16 @@
 mod common;
 
 use std::io::{BufRead, Write};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
+use cpu_time::ProcessTime;
 use heatproof::compute::{instruction_set, rates};
-use rustix::time::{ClockId, clock_gettime};
 
 use common::networks::{forward, images, plain, relevance, resnet18, train};
 use common::{Fallible, Pass, Shape, Work};
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
-/// Time of all threads of this process.
-fn cpu() -> Duration {
-    let now = clock_gettime(ClockId::ProcessCPUTime);
-    Duration::new(now.tv_sec.unsigned_abs(), u32::try_from(now.tv_nsec).unwrap_or(0))
-}
 
 /// Most memory this process has had, in bytes.
 fn memory() -> Fallible<usize> {
@@ -60,9 +54,9 @@ fn build(item: &str) -> Fallible<Work> {
 
 /// Time of one repetition on the CPU and on the wall.
 fn timed(work: &mut Work, count: u32) -> Fallible<(f64, f64)> {
-    let (start, cpu_start) = (Instant::now(), cpu());
+    let (start, cpu) = (Instant::now(), ProcessTime::now());
     (0..count).try_for_each(|_| work())?;
-    let (used, passed) = (cpu() - cpu_start, start.elapsed());
+    let (used, passed) = (cpu.elapsed(), start.elapsed());
     Ok(((used / count).as_secs_f64(), (passed / count).as_secs_f64()))
 }
 
