@@ -4,6 +4,7 @@ pub mod audit;
 pub mod baseline;
 mod clock;
 pub mod demo;
+pub mod doctor;
 pub mod exit;
 pub mod explain;
 pub mod inspect;
@@ -55,6 +56,7 @@ enum Command {
     Audit(audit::Args),
     Demo(demo::Args),
     Inspect(inspect::Args),
+    Doctor(doctor::Args),
     List(list::Args),
     Report(report::Args),
     Judge(judge::Args),
@@ -107,6 +109,7 @@ fn run(cli: &Cli) -> Result<ExitCode> {
         Command::Audit(args) => audit::run(args, &terminal),
         Command::Demo(args) => demo::run(args, &terminal),
         Command::Inspect(args) => inspect::run(args),
+        Command::Doctor(args) => doctor::run(args, &terminal),
         Command::List(args) => list::run(args),
         Command::Report(args) => report::run(args),
         Command::Judge(args) => judge::run(args),

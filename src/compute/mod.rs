@@ -10,6 +10,7 @@ pub mod array;
 pub mod autograd;
 pub mod batch_norm;
 pub mod blocks;
+pub mod conformance;
 pub mod conv3d;
 pub mod dense;
 pub mod elementwise;
@@ -17,6 +18,7 @@ pub mod geometry;
 pub mod group_norm;
 mod host;
 pub mod pool3d;
+pub mod rates;
 pub mod reference;
 pub mod relevance;
 pub mod softmax;
@@ -25,3 +27,8 @@ pub mod workspace;
 pub use array::{Array, Real, five};
 pub use geometry::{ConvGeometry, PoolGeometry};
 pub use workspace::Workspace;
+
+/// The instruction set the kernels run with: `avx512`, `avx2` or `portable`.
+pub fn instruction_set() -> &'static str {
+    host::isa::Isa::chosen().name()
+}

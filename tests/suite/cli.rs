@@ -36,6 +36,7 @@ fn every_command_has_help_with_an_example() {
         &["explain"],
         &["audit"],
         &["inspect"],
+        &["doctor"],
         &["list"],
         &["report"],
         &["judge"],
@@ -173,4 +174,25 @@ fn missing_records_and_baselines_have_their_codes() {
     let (code, _, errors) = run(&["baseline", "check", out, "missing.json"]);
     assert_eq!(code, 6);
     assert!(errors.starts_with("error[E-BASELINE-008]"), "{errors}");
+}
+
+#[test]
+fn the_doctor_finds_every_kernel_right_and_says_what_runs() {
+    let (code, text, errors) = run(&["doctor", "--no-rates", "--json"]);
+    assert_eq!(code, 0, "{text}{errors}");
+    let found: Value = serde_json::from_str(&text).expect("JSON");
+    assert_eq!(found["conforms"], true);
+    let sets = ["avx512", "avx2", "portable"];
+    let runs = found["machine"]["instruction_set"].as_str().expect("a name");
+    assert!(sets.contains(&runs), "{runs}");
+    let ops: std::collections::BTreeSet<&str> = found["kernels"]
+        .as_array()
+        .expect("rows")
+        .iter()
+        .map(|row| row["op"].as_str().expect("a name"))
+        .collect();
+    assert_eq!(
+        ops.into_iter().collect::<Vec<_>>(),
+        ["average_pool", "batch_norm", "conv3d", "dense", "max_pool"]
+    );
 }

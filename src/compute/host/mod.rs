@@ -1,11 +1,12 @@
-//! CPU kernels. `unsafe` of this crate lives here only: in `simd.rs` (vector instructions),
-//! `tile.rs` and `rows.rs` (bodies compiled for instructions found at run time), the drivers
-//! that call them by table (`direct.rs`, `winograd.rs`, `weight.rs`, `winograd_weight.rs`),
-//! `gemm.rs` (calls into the matrix-product library) and `disjoint.rs` (tasks writing to
-//! separate parts of one output).
+//! CPU kernels. `unsafe` of this crate lives here only: in `simd.rs` and `ceiling.rs` (vector
+//! instructions), `tile.rs` and `rows.rs` (bodies compiled for instructions found at run time),
+//! the drivers that call them by table (`direct.rs`, `winograd.rs`, `weight.rs`,
+//! `winograd_weight.rs`), `gemm.rs` (calls into the matrix-product library) and `disjoint.rs`
+//! (tasks writing to separate parts of one output).
 //!
 //! [`choice`] says which kernel a convolution gets.
 
+pub mod ceiling;
 pub mod choice;
 pub mod columns;
 pub mod conv3d;

@@ -1,0 +1,124 @@
+//! Time of each kernel alone: `cargo bench --bench kernels [-- FILTER]`.
+#![allow(dead_code, reason = "each bench uses a part of what they share")]
+
+mod common;
+
+use std::time::Duration;
+
+use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+use heatproof::compute::{PoolGeometry, Workspace, batch_norm, dense, pool3d};
+
+use common::{Fallible, Pass, SHAPES, Work, normal};
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+/// Does work that cannot fail on these shapes.
+fn measure(c: &mut Criterion, group: &str, name: &str, work: Fallible<Work>, operations: f64) {
+    let mut work = work.expect("built");
+    let mut group = c.benchmark_group(group);
+    group.throughput(Throughput::Elements(operations as u64));
+    group.sample_size(10).measurement_time(Duration::from_secs(2));
+    group.warm_up_time(Duration::from_millis(500));
+    group.bench_function(name, |b| b.iter(|| work().expect("done")));
+    group.finish();
+}
+
+/// Elements per second are floating-point operations per second.
+fn convolutions(c: &mut Criterion) {
+    let passes = [
+        ("conv_forward", Pass::Forward),
+        ("conv_grad_input", Pass::GradInput),
+        ("conv_grad_weight", Pass::GradWeight),
+    ];
+    for (group, pass) in passes {
+        for shape in SHAPES {
+            measure(c, group, &shape.to_string(), shape.work(pass), shape.flops());
+        }
+    }
+}
+
+/// A layer's output of the 8-16-32-64 network at 64³, batch 8.
+const LAYER: [usize; 5] = [8, 8, 64, 64, 64];
+
+/// Elements per second are numbers read.
+fn pools(c: &mut Criterion) {
+    let tiles = PoolGeometry::tiles(2);
+    let read = LAYER.iter().product::<usize>() as f64;
+    let forward = |average: bool| -> Fallible<Work> {
+        let (x, mut ws) = (normal(&LAYER, "pool")?, Workspace::new());
+        Ok(Box::new(move || {
+            let y = match average {
+                true => pool3d::average_forward(&x, &tiles, &mut ws)?,
+                false => pool3d::max_forward(&x, &tiles, &mut ws)?.output,
+            };
+            ws.give(y);
+            Ok(())
+        }))
+    };
+    let backward = |average: bool| -> Fallible<Work> {
+        let mut ws = Workspace::new();
+        let maxima = pool3d::max_forward(&normal(&LAYER, "pool")?, &tiles, &mut ws)?;
+        Ok(Box::new(move || {
+            let (dy, input) = (&maxima.output, [64; 3]);
+            let dx = match average {
+                true => pool3d::average_backward(dy, &tiles, input, &mut ws)?,
+                false => pool3d::max_backward(dy, &maxima.places, input, &mut ws)?,
+            };
+            ws.give(dx);
+            Ok(())
+        }))
+    };
+    for (kind, average) in [("max_pool", false), ("average_pool", true)] {
+        measure(c, kind, "forward", forward(average), read);
+        measure(c, kind, "backward", backward(average), read / 8.0);
+    }
+}
+
+/// Elements per second are numbers read.
+fn batch_norms(c: &mut Criterion) {
+    let read = LAYER.iter().product::<usize>() as f64;
+    let work = |backward: bool| -> Fallible<Work> {
+        let (x, dy) = (normal(&LAYER, "norm x")?, normal(&LAYER, "norm dy")?);
+        let (gamma, mut ws) = (vec![1.0; LAYER[1]], Workspace::new());
+        let kept = batch_norm::statistics(&x)?;
+        Ok(Box::new(move || {
+            let made = if backward {
+                batch_norm::backward(&x, &dy, &gamma, (&kept.0, &kept.1), 1e-5, &mut ws)?.0
+            } else {
+                let (mean, variance) = batch_norm::statistics(&x)?;
+                batch_norm::affine(&x, &variance, &mean, &mut ws)?
+            };
+            ws.give(made);
+            Ok(())
+        }))
+    };
+    measure(c, "batch_norm", "forward", work(false), 2.0 * read);
+    measure(c, "batch_norm", "backward", work(true), 4.0 * read);
+}
+
+/// The first dense layer of the 8-16-32-64 network at 64³, batch 8; elements per second are
+/// floating-point operations per second.
+fn dense_layers(c: &mut Criterion) {
+    let [n, i, o] = [8, 4096, 128];
+    let work = |pass: Pass| -> Fallible<Work> {
+        let (x, w) = (normal(&[n, i], "dense x")?, normal(&[o, i], "dense w")?);
+        let (dy, mut ws) = (normal(&[n, o], "dense dy")?, Workspace::new());
+        Ok(Box::new(move || {
+            let made = match pass {
+                Pass::Forward => dense::forward(&x, &w, None, &mut ws)?,
+                Pass::GradInput => dense::grad_input(&dy, &w, &mut ws)?,
+                Pass::GradWeight => dense::grad_weight(&x, &dy, &mut ws)?,
+            };
+            ws.give(made);
+            Ok(())
+        }))
+    };
+    let flops = (2 * n * i * o) as f64;
+    measure(c, "dense", "forward", work(Pass::Forward), flops);
+    measure(c, "dense", "grad_input", work(Pass::GradInput), flops);
+    measure(c, "dense", "grad_weight", work(Pass::GradWeight), flops);
+}
+
+criterion_group!(benches, convolutions, pools, batch_norms, dense_layers);
+criterion_main!(benches);

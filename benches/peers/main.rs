@@ -1,0 +1,96 @@
+//! Our side of the comparison that `benches/peers/peers.py` runs: one line in, one line out.
+//!
+//! | line | answer |
+//! | --- | --- |
+//! | `ceilings` | GB/s of a copy, instruction set that runs, GF/s of multiply-adds of each set |
+//! | `run COUNT ITEM` | CPU seconds and wall seconds of one repetition, mean of COUNT |
+//! | `memory` | most resident memory so far, in bytes |
+//!
+//! An ITEM is a word and numbers (`conv_forward 8 16 96 1`, `train 64 8`); it is built when it
+//! is first named, warmed up once, and kept until another is named. Threads are those of
+//! `RAYON_NUM_THREADS`.
+#![allow(dead_code, reason = "each bench uses a part of what they share")]
+
+#[path = "../common/mod.rs"]
+mod common;
+
+use std::io::{BufRead, Write};
+use std::time::Instant;
+
+use cpu_time::ProcessTime;
+use heatproof::compute::{instruction_set, rates};
+
+use common::networks::{forward, images, plain, relevance, resnet18, train};
+use common::{Fallible, Pass, Shape, Work};
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+/// Most memory this process has had, in bytes.
+fn memory() -> Fallible<usize> {
+    let status = std::fs::read_to_string("/proc/self/status")?;
+    let line = status.lines().find_map(|l| l.strip_prefix("VmHWM:")).ok_or("no VmHWM")?;
+    Ok(line.trim().trim_end_matches("kB").trim().parse::<usize>()? * 1024)
+}
+
+/// The work an item stands for.
+fn build(item: &str) -> Fallible<Work> {
+    let (word, numbers) = item.split_once(' ').ok_or("an item is a word and numbers")?;
+    let numbers: Vec<usize> = numbers.split(' ').map(str::parse).collect::<Result<_, _>>()?;
+    match (word, numbers.as_slice()) {
+        ("conv_forward", &[a, b, c, d]) => Shape([a, b, c, d]).work(Pass::Forward),
+        ("conv_grad_input", &[a, b, c, d]) => Shape([a, b, c, d]).work(Pass::GradInput),
+        ("conv_grad_weight", &[a, b, c, d]) => Shape([a, b, c, d]).work(Pass::GradWeight),
+        ("forward", &[side, batch]) => forward(plain(side)?, images(side, batch)?),
+        ("train", &[side, batch]) => train(plain(side)?, images(side, batch)?),
+        ("resnet_train", &[side, batch]) => train(resnet18(side)?, images(side, batch)?),
+        ("resnet_epsilon_plus", &[side, batch]) => {
+            relevance(&resnet18(side)?, images(side, batch)?, "epsilon_plus")
+        }
+        (composite, &[side, batch]) => relevance(&plain(side)?, images(side, batch)?, composite),
+        _ => Err(format!("unknown item {item}").into()),
+    }
+}
+
+/// Time of one repetition on the CPU and on the wall.
+fn timed(work: &mut Work, count: u32) -> Fallible<(f64, f64)> {
+    let (start, cpu) = (Instant::now(), ProcessTime::now());
+    (0..count).try_for_each(|_| work())?;
+    let (used, passed) = (cpu.elapsed(), start.elapsed());
+    Ok(((used / count).as_secs_f64(), (passed / count).as_secs_f64()))
+}
+
+fn main() -> Fallible<()> {
+    let mut kept: Option<(String, Work)> = None;
+    for line in std::io::stdin().lock().lines() {
+        let line = line?;
+        let answer = match line.split_once(' ') {
+            None if line == "memory" => memory()?.to_string(),
+            None if line == "ceilings" => {
+                let named = |p: rates::Peak| format!("{}={}", p.instruction_set, p.gflops);
+                let peaks: Vec<_> = rates::fma_peaks().into_iter().map(named).collect();
+                let copy = rates::copy_bandwidth();
+                format!("{copy} {} {}", instruction_set(), peaks.join(" "))
+            }
+            Some(("run", rest)) => {
+                let (count, item) = rest.split_once(' ').ok_or("run COUNT ITEM")?;
+                if kept.as_ref().is_none_or(|(name, _)| name != item) {
+                    // The old one goes first, so that both are never in memory.
+                    drop(kept.take());
+                    let mut work = build(item)?;
+                    work()?;
+                    kept = Some((item.to_owned(), work));
+                }
+                let (_, work) = kept.as_mut().ok_or("nothing is built")?;
+                let (used, passed) = timed(work, count.parse::<u32>()?.max(1))?;
+                format!("{used} {passed}")
+            }
+            // Arguments of cargo's own harness come without lines; anything else is a mistake.
+            _ => return Err(format!("unknown line {line:?}").into()),
+        };
+        let mut out = std::io::stdout().lock();
+        writeln!(out, "{answer}")?;
+        out.flush()?;
+    }
+    Ok(())
+}

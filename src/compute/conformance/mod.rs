@@ -1,0 +1,176 @@
+//! The conformance table: every kernel against the f64 reference on geometries chosen to reach
+//! its corners, the adjoint law, and the same bytes again for any number of threads.
+//!
+//! The tests hold the kernels on the machines of their authors; this table holds them on the
+//! machine of a user, with the instructions that run there (`heatproof doctor`).
+
+mod convolution;
+mod others;
+
+use serde::Serialize;
+
+use super::array::{Array, Real};
+use super::geometry::ConvGeometry;
+use super::geometry::PoolGeometry;
+use super::workspace::Workspace;
+use super::{conv3d, pool3d};
+use crate::seed::{Seed, Stream};
+use crate::{Error, Result};
+
+/// Largest |difference| over largest |reference| that conforms. f32 sums of up to a few thousand
+/// products are off by 1e-7 to 2e-6; a wrong tap is off by 1e-2 or more.
+pub const LIMIT: f64 = 1e-5;
+
+/// One kernel on one geometry. Each number is the largest |difference| to the reference over
+/// the largest |reference|; none where there is no such gradient.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Row {
+    /// The operation.
+    pub op: &'static str,
+    /// The geometry in words.
+    pub case: String,
+    /// Of the output.
+    pub forward: f64,
+    /// Of the gradient by the input.
+    pub grad_input: f64,
+    /// Of the gradient by the weights.
+    pub grad_weight: Option<f64>,
+    /// Adjoint law, of linear maps: largest |⟨Wx, y⟩ − ⟨x, Wᵀy⟩| and |⟨Wx, y⟩ − ⟨w, ∂w⟩| over
+    /// ‖Wx‖‖y‖.
+    pub adjoint: Option<f64>,
+}
+
+impl Row {
+    /// Whether every number is within [`LIMIT`]. A NaN is not.
+    pub fn conforms(&self) -> bool {
+        let numbers = [Some(self.forward), Some(self.grad_input), self.grad_weight, self.adjoint];
+        numbers.iter().flatten().all(|v| *v <= LIMIT)
+    }
+}
+
+/// The same work over and over.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Repetition {
+    /// The operation.
+    pub op: &'static str,
+    /// The geometry in words.
+    pub case: String,
+    /// Whether three runs on one thread and one on two gave the same bytes.
+    pub same_bytes: bool,
+}
+
+/// Every kernel on every geometry of the table.
+///
+/// # Errors
+/// [`Error::Internal`] when a kernel refuses a geometry of the table.
+pub fn table() -> Result<Vec<Row>> {
+    let mut stream = Seed(0).stream("compute/conformance");
+    let mut rows = convolution::rows(&mut stream)?;
+    rows.extend(others::rows(&mut stream)?);
+    Ok(rows)
+}
+
+/// Numbers that are the same in f32 and f64.
+fn draws(stream: &mut Stream, n: usize) -> Vec<f64> {
+    (0..n).map(|_| f64::from(stream.normal() as f32)).collect()
+}
+
+fn narrow(data: &[f64], shape: &[usize]) -> Result<Array> {
+    Array::from_vec(data.iter().map(|v| f32::of(*v)).collect(), shape)
+}
+
+/// Largest |difference| over largest |reference|.
+fn gap(kernel: &Array, truth: &[f64]) -> Result<f64> {
+    let got = kernel.to_f64()?;
+    if got.len() != truth.len() {
+        return Err(Error::shape("conformance", truth.len(), kernel.shape()));
+    }
+    let scale = truth.iter().fold(f64::MIN_POSITIVE, |m, v| m.max(v.abs()));
+    // Not `f64::max`, which would leave a NaN out.
+    let worst = got.iter().zip(truth).map(|(a, b)| (a - b).abs());
+    Ok(worst.fold(0.0, |m, d| if d <= m { m } else { d }) / scale)
+}
+
+fn dot(a: &[f64], b: &[f64]) -> f64 {
+    a.iter().zip(b).map(|(a, b)| a * b).sum()
+}
+
+/// ⟨y, dy⟩ against another pairing that must equal it, over ‖y‖‖dy‖.
+fn apart(y: &Array, dy: &[f64], other: (&[f64], &Array)) -> Result<f64> {
+    let y = y.to_f64()?;
+    let scale = (dot(&y, &y) * dot(dy, dy)).sqrt().max(f64::MIN_POSITIVE);
+    Ok((dot(&y, dy) - dot(other.0, &other.1.to_f64()?)).abs() / scale)
+}
+
+/// Convolutions (channels in and out, side, batch) large enough to be cut among threads.
+const LARGER: [[usize; 4]; 4] = [[1, 8, 40, 2], [8, 16, 33, 1], [32, 32, 24, 1], [64, 64, 6, 3]];
+
+/// Whether the kernels give the same bytes in three runs on one thread and one on two.
+///
+/// # Errors
+/// [`Error::Internal`] when threads cannot be started.
+pub fn repetitions() -> Result<Vec<Repetition>> {
+    let pool = |threads: usize| {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build();
+        pool.map_err(|e| Error::internal(format!("{threads} threads cannot be started: {e}")))
+    };
+    let (one, two) = (pool(1)?, pool(2)?);
+    let mut found = Vec::new();
+    let mut stream = Seed(0).stream("compute/conformance/repetitions");
+    for [cin, cout, side, batch] in LARGER {
+        let case = format!("{cin} to {cout} channels, {side}³, batch {batch}");
+        let g = ConvGeometry::same(3);
+        let mut draw = |shape: &[usize]| narrow(&draws(&mut stream, shape.iter().product()), shape);
+        let x = draw(&[batch, cin, side, side, side])?;
+        let dy = draw(&[batch, cout, side, side, side])?;
+        let w = draw(&[cout, cin, 3, 3, 3])?;
+        let mut test = |op, work: &(dyn Fn() -> Result<Array> + Sync)| -> Result<()> {
+            let bits = |pool: &rayon::ThreadPool| -> Result<Vec<u32>> {
+                Ok(pool.install(work)?.host::<f32>()?.iter().map(|v| v.to_bits()).collect())
+            };
+            let first = bits(&one)?;
+            let same_bytes = bits(&one)? == first && bits(&one)? == first && bits(&two)? == first;
+            found.push(Repetition { op, case: case.clone(), same_bytes });
+            Ok(())
+        };
+        let ws = Workspace::new;
+        test("conv3d forward", &|| conv3d::forward(&x, &w, None, &g, &mut ws()))?;
+        test("conv3d grad_input", &|| conv3d::grad_input(&dy, &w, &g, [side; 3], &mut ws()))?;
+        test("conv3d grad_weight", &|| conv3d::grad_weight(&x, &dy, &g, &mut ws()))?;
+        let tiles = PoolGeometry::tiles(2);
+        test("max_pool forward", &|| Ok(pool3d::max_forward(&dy, &tiles, &mut ws())?.output))?;
+    }
+    Ok(found)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_row_with_a_wrong_tap_or_a_nan_does_not_conform() {
+        let row = Row {
+            op: "conv3d",
+            case: String::new(),
+            forward: 1e-7,
+            grad_input: 1e-6,
+            grad_weight: None,
+            adjoint: Some(1e-7),
+        };
+        assert!(row.conforms());
+        assert!(!Row { forward: 1e-2, ..row.clone() }.conforms());
+        assert!(!Row { grad_input: f64::NAN, ..row.clone() }.conforms());
+        assert!(!Row { adjoint: Some(1e-4), ..row }.conforms());
+    }
+
+    #[test]
+    fn a_gap_is_relative_to_the_largest_and_sees_nan() {
+        let array = |v: &[f64]| narrow(v, &[v.len()]).expect("array");
+        assert_eq!(gap(&array(&[1.0, 3.0]), &[2.0, -4.0]).expect("gap"), 7.0 / 4.0);
+        assert!(gap(&array(&[f64::NAN, 1.0]), &[0.0, 1.0]).expect("gap").is_nan());
+        assert!(gap(&array(&[1.0]), &[1.0, 2.0]).is_err());
+        // ⟨(1, 2), (3, 4)⟩ = 11 and ⟨(2), (5)⟩ = 10, over √5 · 5.
+        let apart = apart(&array(&[1.0, 2.0]), &[3.0, 4.0], (&[2.0], &array(&[5.0])));
+        assert!((apart.expect("pairing") - 1.0 / (5.0 * 5f64.sqrt())).abs() < 1e-12);
+    }
+}
