@@ -224,5 +224,8 @@ pub fn part(x: &Array, positive: bool, ws: &mut Workspace) -> Result<Array> {
 /// # Errors
 /// [`Error::Internal`] when the array is not on the host.
 pub fn any_negative(x: &Array) -> Result<bool> {
-    by_type!(x, T => Ok(x.host::<T>()?.iter().any(|&v| v < T::ZERO)))
+    by_type!(x, T => {
+        let negative = |piece: &[T]| piece.iter().fold(false, |any, &v| any | (v < T::ZERO));
+        Ok(x.host::<T>()?.par_chunks(PIECE).any(negative))
+    })
 }

@@ -13,6 +13,7 @@ pub mod blocks;
 pub mod conv3d;
 pub mod dense;
 pub mod elementwise;
+pub mod fused;
 pub mod geometry;
 pub mod group_norm;
 mod host;

@@ -5,6 +5,7 @@ use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use super::array::{Array, Real};
+use super::host::tiles::{dot, sum_and_mass};
 use super::workspace::Workspace;
 use crate::{Result, by_type};
 
@@ -166,7 +167,7 @@ pub fn quotient(
 }
 
 fn root_mean_square<T: Real>(z: &[T]) -> f64 {
-    (z.iter().map(|v| v.wide() * v.wide()).sum::<f64>() / z.len().max(1) as f64).sqrt()
+    (dot(z, z) / z.len().max(1) as f64).sqrt()
 }
 
 /// `Σ_p s[n, c, p] · bias[c]` per sample and channel, row by row.
@@ -179,26 +180,27 @@ pub fn bias_by_channel(s: &Array, bias: &Array) -> Result<Vec<f64>> {
     by_type!(s, T => {
         let (s, b) = (s.host::<T>()?, bias.host::<T>()?);
         let share = |(at, s): (usize, &[T])| {
-            b[at % channels].wide() * s.iter().map(|v| v.wide()).sum::<f64>()
+            b[at % channels].wide() * sum_and_mass(s)[0]
         };
-        Ok(s.chunks(len).enumerate().map(share).collect())
+        Ok(s.par_chunks(len).enumerate().map(share).collect())
     })
 }
 
-/// Per sample: (Σ, Σ|·|).
+/// Numbers of one task.
+const PIECE: usize = 1 << 14;
+
+/// Per sample: (Σ, Σ|·|), in pieces added in order.
 ///
 /// # Errors
 /// [`crate::Error::Internal`] when the array is not on the host.
 pub fn sample_sums(x: &Array) -> Result<Vec<(f64, f64)>> {
     let len = (x.len() / x.shape()[0]).max(1);
+    let add = |a: (f64, f64), b: &[f64; 2]| (a.0 + b[0], a.1 + b[1]);
     by_type!(x, T => {
-        Ok(x.host::<T>()?
-            .par_chunks(len)
-            .map(|sample| {
-                sample.iter().fold((0.0, 0.0), |(sum, mass), v| {
-                    (sum + v.wide(), mass + v.wide().abs())
-                })
-            })
-            .collect())
+        let of = |sample: &[T]| {
+            let pieces: Vec<[f64; 2]> = sample.par_chunks(PIECE).map(sum_and_mass).collect();
+            pieces.iter().fold((0.0, 0.0), add)
+        };
+        Ok(x.host::<T>()?.par_chunks(len).map(of).collect())
     })
 }

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use candle_core::DType;
 use rayon::prelude::*;
 
 use super::aims::{Aim, aims};
@@ -213,7 +214,7 @@ impl<N: Network> Run<N> {
         for rows in &batches {
             check_stop()?;
             let aims: Vec<Aim> = rows.iter().map(|&r| self.aims[r]).collect();
-            let x = augmented(task, rows, settings, epoch)?;
+            let x = augmented(task, rows, settings, epoch, &mut self.workspace)?;
             let loss = &self.loss;
             let (value, gradients) = self.network.train_step(
                 x,
@@ -343,7 +344,13 @@ fn batches(task: &Task, settings: &Settings, epoch: usize) -> Vec<Vec<usize>> {
     (0..count).map(part).collect()
 }
 
-fn augmented(task: &Task, rows: &[usize], settings: &Settings, epoch: usize) -> Result<Array> {
+fn augmented(
+    task: &Task,
+    rows: &[usize],
+    settings: &Settings,
+    epoch: usize,
+    ws: &mut Workspace,
+) -> Result<Array> {
     let [k, j, i] = task.extent;
     let one = |&r: &usize| {
         let e = &task.data[r];
@@ -351,8 +358,10 @@ fn augmented(task: &Task, rows: &[usize], settings: &Settings, epoch: usize) -> 
         let draw = settings.augment.draw(&mut Seed(settings.seed).stream(&purpose));
         draw.apply([i, j, k], &e.data)
     };
-    let images: Vec<Vec<f32>> = rows.par_iter().map(one).collect();
-    Array::from_vec(images.concat(), &[rows.len(), 1, k, j, i])
+    let mut x = ws.take(DType::F32, &[rows.len(), 1, k, j, i])?;
+    let images = x.host_mut::<f32>()?.par_chunks_mut(k * j * i).zip(rows);
+    images.for_each(|(image, row)| image.copy_from_slice(&one(row)));
+    Ok(x)
 }
 
 /// Logits of rows in inference mode, `batch` images at a time.
@@ -370,8 +379,9 @@ pub fn predict<N: Network>(
     let mut out = Vec::with_capacity(rows.len());
     for part in rows.chunks(batch.max(1)) {
         check_stop()?;
-        let data: Vec<f32> = part.iter().flat_map(|&r| &task.data[r].data).copied().collect();
-        let x = Array::from_vec(data, &[part.len(), 1, k, j, i])?;
+        let mut x = ws.take(DType::F32, &[part.len(), 1, k, j, i])?;
+        let images = x.host_mut::<f32>()?.chunks_mut(k * j * i).zip(part);
+        images.for_each(|(image, &row)| image.copy_from_slice(&task.data[row].data));
         let logits = network.forward(&x, ws)?;
         ws.give(x);
         if logits.shape() != [part.len(), task.classes] {
