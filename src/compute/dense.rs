@@ -17,11 +17,12 @@ fn two(array: &Array, what: &str) -> Result<[usize; 2]> {
 /// Columns of one task.
 const PIECE: usize = 1 << 10;
 
-/// `Σ factor · row` over the terms in order, column by column.
-fn combined<'a, T: Real>(terms: impl Iterator<Item = (f64, &'a [T])>, len: usize) -> Vec<f64> {
-    let mut sums = vec![0.0; len];
-    terms.for_each(|(factor, row)| add_scaled(&mut sums, factor, row));
-    sums
+/// `Σ factor · row` over the terms in order, column by column, for at most [`PIECE`] columns.
+fn combine<'a, T: Real>(terms: impl Iterator<Item = (f64, &'a [T])>, out: &mut [T]) {
+    let mut sums = [0.0; PIECE];
+    let sums = &mut sums[..out.len()];
+    terms.for_each(|(factor, row)| add_scaled(sums, factor, row));
+    out.iter_mut().zip(sums).for_each(|(out, sum)| *out = T::of(*sum));
 }
 
 /// Forward: `x [n, i]`, `w [o, i]`, `b [o]` to `[n, o]`.
@@ -61,12 +62,11 @@ pub fn grad_input(dy: &Array, w: &Array, ws: &mut Workspace) -> Result<Array> {
     let mut dx = ws.take(dy.dtype(), &[n, i])?;
     by_type!(dy, T => {
         let (dyd, wd) = (dy.host::<T>()?, w.host::<T>()?);
-        let rows = dx.host_mut::<T>()?.par_chunks_mut(i.max(1)).enumerate();
-        rows.for_each(|(row, dx)| {
+        dx.host_mut::<T>()?.par_chunks_mut(i.max(1)).enumerate().for_each(|(row, dx)| {
             dx.par_chunks_mut(PIECE).enumerate().for_each(|(at, dx)| {
-                let weights = |out| &wd[out * i + at * PIECE..][..dx.len()];
-                let terms = (0..o).map(|out| (dyd[row * o + out].wide(), weights(out)));
-                combined(terms, dx.len()).into_iter().zip(dx).for_each(|(v, dx)| *dx = T::of(v));
+                let columns = at * PIECE..at * PIECE + dx.len();
+                let weights = |out: usize| &wd[out * i..][columns.clone()];
+                combine((0..o).map(|out| (dyd[row * o + out].wide(), weights(out))), dx);
             });
         });
     });
@@ -86,8 +86,11 @@ pub fn grad_weight(x: &Array, dy: &Array, ws: &mut Workspace) -> Result<Array> {
     by_type!(x, T => {
         let (xd, dyd) = (x.host::<T>()?, dy.host::<T>()?);
         dw.host_mut::<T>()?.par_chunks_mut(i.max(1)).enumerate().for_each(|(out, dw)| {
-            let terms = (0..n).map(|row| (dyd[row * o + out].wide(), &xd[row * i..][..i]));
-            combined(terms, i).into_iter().zip(dw).for_each(|(v, dw)| *dw = T::of(v));
+            dw.par_chunks_mut(PIECE).enumerate().for_each(|(at, dw)| {
+                let columns = at * PIECE..at * PIECE + dw.len();
+                let inputs = |row: usize| &xd[row * i..][columns.clone()];
+                combine((0..n).map(|row| (dyd[row * o + out].wide(), inputs(row))), dw);
+            });
         });
     });
     Ok(dw)

@@ -181,7 +181,7 @@ pub fn per_sample(x: &Array, values: &[f64], ws: &mut Workspace) -> Result<Array
     let len = (x.len() / x.shape()[0].max(1)).max(1);
     let mut y = ws.take(x.dtype(), x.shape())?;
     by_type!(x, T => {
-        let samples = y.host_mut::<T>()?.chunks_mut(len);
+        let samples = y.host_mut::<T>()?.par_chunks_mut(len);
         samples.zip(values).for_each(|(y, v)| y.fill(T::of(*v)));
     });
     Ok(y)
@@ -198,7 +198,7 @@ pub fn ranges(x: &Array) -> Result<Vec<(f64, f64)>> {
             let start = (f64::INFINITY, f64::NEG_INFINITY);
             sample.iter().fold(start, |(low, high), v| (low.min(v.wide()), high.max(v.wide())))
         };
-        Ok(x.host::<T>()?.chunks(len).map(range).collect())
+        Ok(x.host::<T>()?.par_chunks(len).map(range).collect())
     })
 }
 

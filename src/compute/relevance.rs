@@ -1,5 +1,5 @@
 //! The elementwise steps of relevance, with the sums the ledger needs. Sums are f64, per
-//! sample (the first axis), in order.
+//! sample (the first axis), in pieces of fixed length that are added in order.
 
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
@@ -8,6 +8,9 @@ use super::array::{Array, Real};
 use super::host::tiles::{dot, sum_and_mass};
 use super::workspace::Workspace;
 use crate::{Result, by_type};
+
+/// Numbers of one task.
+const PIECE: usize = 1 << 14;
 
 /// How a sum of contributions is kept away from zero before relevance is divided by it.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -124,41 +127,47 @@ pub fn quotient(
             .par_chunks_mut(len)
             .enumerate()
             .map(|(n, s)| {
-                let (from, mut bins) = (n * len, (0.0, 0.0));
+                let from = n * len;
                 let root = match stabiliser.mode {
                     Damping::RootMeanSquare => root_mean_square(&z[from..from + s.len()]),
                     Damping::Absolute | Damping::Clipped => 0.0,
                 };
-                for (at, s) in (from..).zip(s) {
-                    *s = T::ZERO;
-                    let mut part = served.gain * r[at].wide();
-                    if let Some((sign, side)) = only {
-                        if sign[at] == T::ZERO && side {
-                            bins.1 += part;
+                let piece = |(p, s): (usize, &mut [T])| {
+                    let (from, mut bins) = (from + p * PIECE, (0.0, 0.0));
+                    for (at, s) in (from..).zip(s) {
+                        *s = T::ZERO;
+                        let mut part = served.gain * r[at].wide();
+                        if let Some((sign, side)) = only {
+                            if sign[at] == T::ZERO && side {
+                                bins.1 += part;
+                            }
+                            if sign[at] == T::ZERO || (sign[at] > T::ZERO) != side {
+                                continue;
+                            }
                         }
-                        if sign[at] == T::ZERO || (sign[at] > T::ZERO) != side {
+                        if beside.is_some_and(|b| b[at] == T::ZERO) && z[at] != T::ZERO {
+                            part = r[at].wide();
+                        } else if beside.is_some_and(|b| b[at] != T::ZERO) && z[at] == T::ZERO {
                             continue;
                         }
+                        let (below, added) = stabiliser.below(z[at].wide(), root);
+                        // with ε = 0 an output of exactly 0 has nothing to divide by
+                        if below != 0.0 && part != 0.0 {
+                            *s = T::of(part / below);
+                        }
+                        if z[at] != T::ZERO {
+                            bins.0 += added * s.wide();
+                        } else if below == 0.0 {
+                            bins.1 += part;
+                        } else {
+                            bins.1 += added * s.wide();
+                        }
                     }
-                    if beside.is_some_and(|b| b[at] == T::ZERO) && z[at] != T::ZERO {
-                        part = r[at].wide();
-                    } else if beside.is_some_and(|b| b[at] != T::ZERO) && z[at] == T::ZERO {
-                        continue;
-                    }
-                    let (below, added) = stabiliser.below(z[at].wide(), root);
-                    // with ε = 0 an output of exactly 0 has nothing to divide by
-                    if below != 0.0 && part != 0.0 {
-                        *s = T::of(part / below);
-                    }
-                    if z[at] != T::ZERO {
-                        bins.0 += added * s.wide();
-                    } else if below == 0.0 {
-                        bins.1 += part;
-                    } else {
-                        bins.1 += added * s.wide();
-                    }
-                }
-                bins
+                    bins
+                };
+                let pieces: Vec<(f64, f64)> =
+                    s.par_chunks_mut(PIECE).enumerate().map(piece).collect();
+                pieces.iter().fold((0.0, 0.0), |sum, bins| (sum.0 + bins.0, sum.1 + bins.1))
             })
             .collect()
     });
@@ -185,9 +194,6 @@ pub fn bias_by_channel(s: &Array, bias: &Array) -> Result<Vec<f64>> {
         Ok(s.par_chunks(len).enumerate().map(share).collect())
     })
 }
-
-/// Numbers of one task.
-const PIECE: usize = 1 << 14;
 
 /// Per sample: (Σ, Σ|·|), in pieces added in order.
 ///

@@ -10,7 +10,7 @@ use super::aims::{Aim, aims};
 use super::checkpoint::{self, CurveRow, Groups, Marks};
 use super::loss::CrossEntropy;
 use super::network::Network;
-use super::optimiser::{AdamW, AdamWOptions};
+use super::optimiser::{AdamW, AdamWOptions, PIECE};
 use super::schedule::Cosine;
 use super::settings::Settings;
 use crate::compute::{Array, Workspace};
@@ -246,9 +246,10 @@ impl<N: Network> Run<N> {
                 .ema
                 .get_mut(&name)
                 .ok_or_else(|| Error::internal(format!("{name} has no average")))?;
-            for (m, v) in mean.host_mut::<f32>()?.iter_mut().zip(now.host::<f32>()?) {
-                *m += (1.0 - keep) * (v - *m);
-            }
+            let pieces = mean.host_mut::<f32>()?.par_chunks_mut(PIECE);
+            pieces.zip(now.host::<f32>()?.par_chunks(PIECE)).for_each(|(mean, now)| {
+                mean.iter_mut().zip(now).for_each(|(m, v)| *m += (1.0 - keep) * (v - *m));
+            });
         }
         Ok(())
     }

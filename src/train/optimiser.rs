@@ -11,7 +11,7 @@ use crate::compute::Array;
 use crate::{Error, Result};
 
 /// Numbers of one task.
-const PIECE: usize = 1 << 14;
+pub const PIECE: usize = 1 << 14;
 
 /// Settings that do not change from step to step.
 #[derive(Debug, Clone, Copy, PartialEq)]

@@ -212,7 +212,5 @@ fn work_that_repeats_itself_takes_no_new_buffer() {
         ws.give(logits);
         made.push(ws.made());
     }
-    assert!(made[0] > 0 && made[1..].iter().all(|m| *m == made[1]), "{made:?}");
-    let late = ws.made() - made[0];
-    assert!(late <= 2, "{late} buffers only the second step found missing");
+    assert!(made[0] > 0 && made.iter().all(|m| *m == made[0]), "{made:?}");
 }

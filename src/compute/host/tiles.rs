@@ -75,15 +75,17 @@ by_processor! {
             let (whole, rest) = block.as_chunks::<LANES>();
             let mut sums = [0.0; LANES];
             for x in whole {
-                sums.iter_mut().zip(x).for_each(|(s, x)| *s += x.wide());
+                for lane in 0..LANES {
+                    sums[lane] += x[lane].wide();
+                }
             }
             sums.iter_mut().zip(rest).for_each(|(s, x)| *s += x.wide());
             let mean = sums.iter().sum::<f64>() / block.len() as f64;
             let mut squares = [0.0; LANES];
             for x in whole {
-                for (s, x) in squares.iter_mut().zip(x) {
-                    let apart = x.wide() - mean;
-                    *s += apart * apart;
+                for lane in 0..LANES {
+                    let apart = x[lane].wide() - mean;
+                    squares[lane] += apart * apart;
                 }
             }
             for (s, x) in squares.iter_mut().zip(rest) {
@@ -112,48 +114,59 @@ by_processor! {
     /// where it is 0.
     rectified_maxima<T>(z: &[T], t: Tiles, map: [T; 2], y: &mut [T], winners: &mut [u8]) -> () {
         let ([_, ij, ii], [kk, kj, ki], [_, oj, oi]) = (t.input, t.kernel, t.output);
-        let lines = y.chunks_exact_mut(oi).zip(winners.chunks_exact_mut(oi));
-        for (line, (y, winners)) in lines.enumerate() {
-            y.fill(T::ZERO);
-            winners.fill(CUT);
+        // Cut by index from the arguments, of which the compiler knows that they do not overlap.
+        for line in 0..y.len() / oi {
+            let (y, winners) = (&mut y[line * oi..][..oi], &mut winners[line * oi..][..oi]);
             let (k, j) = (line / oj * kk, line % oj * kj);
-            for row in 0..kk * kj {
-                let from = ((k + row / kj) * ij + j + row % kj) * ii;
-                let (z, first) = (&z[from..from + oi * ki], (row * ki) as u8);
-                match ki {
-                    1 => climb::<T, 1>(z, map, first, y, winners),
-                    2 => climb::<T, 2>(z, map, first, y, winners),
-                    3 => climb::<T, 3>(z, map, first, y, winners),
-                    _ => for (at, &z) in z.iter().enumerate() {
-                        let value = z * map[0] + map[1];
-                        if value > y[at / ki] {
-                            y[at / ki] = value;
-                            winners[at / ki] = first + (at % ki) as u8;
+            let row = |row: usize| &z[((k + row / kj) * ij + j + row % kj) * ii..][..oi * ki];
+            match [kk, kj, ki] {
+                [1, 1, 1] => ones(row(0), map, y, winners),
+                [2, 2, 2] => cubes([row(0), row(1), row(2), row(3)], map, y, winners),
+                _ => {
+                    y.fill(T::ZERO);
+                    winners.fill(CUT);
+                    for r in 0..kk * kj {
+                        for (at, &z) in row(r).iter().enumerate() {
+                            let (value, best) = (z * map[0] + map[1], &mut y[at / ki]);
+                            if value > *best {
+                                *best = value;
+                                winners[at / ki] = (r * ki + at % ki) as u8;
+                            }
                         }
-                    },
+                    }
                 }
             }
         }
     }
 }
 
-/// Lets one row of voxels, `K` to a window, take the lead where it is larger.
+/// One row of windows of one voxel.
 #[inline(always)]
-fn climb<T: Real, const K: usize>(
-    z: &[T],
-    [a, b]: [T; 2],
-    first: u8,
-    y: &mut [T],
-    winners: &mut [u8],
-) {
-    for ((z, y), winner) in z.as_chunks::<K>().0.iter().zip(y).zip(winners) {
-        for (at, &z) in z.iter().enumerate() {
+fn ones<T: Real>(z: &[T], [a, b]: [T; 2], y: &mut [T], winners: &mut [u8]) {
+    for ((y, winner), &z) in y.iter_mut().zip(winners).zip(z) {
+        let value = z * a + b;
+        let wins = value > T::ZERO;
+        *y = if wins { value } else { T::ZERO };
+        *winner = if wins { 0 } else { CUT };
+    }
+}
+
+/// One row of windows of 2 × 2 × 2 voxels, four rows of the channel.
+#[inline(always)]
+fn cubes<T: Real>(rows: [&[T]; 4], [a, b]: [T; 2], y: &mut [T], winners: &mut [u8]) {
+    let [p, q, r, s] = rows.map(|row| row.as_chunks::<2>().0);
+    let windows = p.iter().zip(q).zip(r.iter().zip(s));
+    for ((y, winner), ((p, q), (r, s))) in y.iter_mut().zip(winners).zip(windows) {
+        // Selected, not branched on: which voxel wins cannot be predicted. Stored always: a
+        // store that depends on the numbers keeps the loop from using vectors.
+        let (mut best, mut won) = (T::ZERO, u32::from(CUT));
+        for (at, z) in [p[0], p[1], q[0], q[1], r[0], r[1], s[0], s[1]].into_iter().enumerate() {
             let value = z * a + b;
-            // Selected, not branched on: which voxel wins cannot be predicted.
-            let wins = value > *y;
-            *y = if wins { value } else { *y };
-            *winner = if wins { first + at as u8 } else { *winner };
+            let wins = value > best;
+            best = if wins { value } else { best };
+            won = if wins { at as u32 } else { won };
         }
+        (*y, *winner) = (best, won as u8);
     }
 }
 
