@@ -1,6 +1,6 @@
 //! CPU kernels. `unsafe` of this crate lives here only: in `simd.rs` (vector instructions),
-//! `tile.rs`, `rows.rs` and `tiles.rs` (bodies compiled for instructions found at run time), the drivers
-//! that call them by table (`direct.rs`, `winograd.rs`, `weight.rs`, `winograd_weight.rs`),
+//! `tile.rs`, `rows.rs` and `tiles.rs` (bodies compiled for instructions found at run time),
+//! the drivers that call them by table (`direct.rs`, `winograd.rs`, `weight.rs`, `winograd_weight.rs`),
 //! `gemm.rs` (calls into the matrix-product library) and `disjoint.rs` (tasks writing to
 //! separate parts of one output).
 //!
