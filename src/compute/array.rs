@@ -6,6 +6,7 @@
 
 use candle_core::{CpuStorage, DType, Storage, Tensor};
 
+use super::host::tiles::sum_and_mass;
 use crate::error::TensorResult;
 use crate::{Error, Result};
 
@@ -281,9 +282,8 @@ impl Array {
     /// As [`Array::host`].
     pub fn sums(&self) -> Result<(f64, f64)> {
         by_type!(self, T => {
-            Ok(self.host::<T>()?.iter().fold((0.0, 0.0), |(sum, mass), v| {
-                (sum + v.wide(), mass + v.wide().abs())
-            }))
+            let [sum, mass] = sum_and_mass(self.host::<T>()?);
+            Ok((sum, mass))
         })
     }
 }

@@ -3,30 +3,24 @@
 use rayon::prelude::*;
 
 use super::array::{Array, Real};
-use super::elementwise::{sum_of, sums_of_two};
+use super::elementwise::sums_of_two;
+use super::host::tiles::{merged, moments};
 use super::workspace::Workspace;
 use crate::{Result, by_type};
 
-/// Mean and biased variance per channel over samples and voxels: two passes in f64.
+/// Mean and biased variance per channel over samples and voxels: two passes in f64 over blocks,
+/// merged in order.
 ///
 /// # Errors
 /// [`crate::Error::Internal`] when the array is not on the host.
 pub fn statistics(x: &Array) -> Result<(Vec<f64>, Vec<f64>)> {
-    let (samples, channels) = (x.shape()[0], x.shape()[1]);
+    let channels = x.shape()[1];
     let voxels: usize = x.shape()[2..].iter().product();
-    let count = (samples * voxels) as f64;
     by_type!(x, T => {
-        let data = x.host::<T>()?;
-        Ok((0..channels)
-            .into_par_iter()
-            .map(|c| {
-                let sample = |n: usize| &data[(n * channels + c) * voxels..][..voxels];
-                let sum = |term: &dyn Fn(&[T]) -> f64| (0..samples).map(|n| term(sample(n))).sum::<f64>();
-                let mean = sum(&|x| sum_of(x, |v| v)) / count;
-                let square = |v: f64| (v - mean) * (v - mean);
-                (mean, sum(&|x| sum_of(x, square)) / count)
-            })
-            .unzip())
+        let lines: Vec<[f64; 3]> = x.host::<T>()?.par_chunks(voxels).map(moments).collect();
+        let of = |c| lines.iter().skip(c).step_by(channels).fold([0.0; 3], |a, &b| merged(a, b));
+        let finished = |[count, mean, squares]: [f64; 3]| (mean, squares / count);
+        Ok((0..channels).map(of).map(finished).unzip())
     })
 }
 

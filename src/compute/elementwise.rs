@@ -181,7 +181,7 @@ pub fn per_sample(x: &Array, values: &[f64], ws: &mut Workspace) -> Result<Array
     let len = (x.len() / x.shape()[0].max(1)).max(1);
     let mut y = ws.take(x.dtype(), x.shape())?;
     by_type!(x, T => {
-        let samples = y.host_mut::<T>()?.chunks_mut(len);
+        let samples = y.host_mut::<T>()?.par_chunks_mut(len);
         samples.zip(values).for_each(|(y, v)| y.fill(T::of(*v)));
     });
     Ok(y)
@@ -198,7 +198,7 @@ pub fn ranges(x: &Array) -> Result<Vec<(f64, f64)>> {
             let start = (f64::INFINITY, f64::NEG_INFINITY);
             sample.iter().fold(start, |(low, high), v| (low.min(v.wide()), high.max(v.wide())))
         };
-        Ok(x.host::<T>()?.chunks(len).map(range).collect())
+        Ok(x.host::<T>()?.par_chunks(len).map(range).collect())
     })
 }
 
@@ -224,5 +224,8 @@ pub fn part(x: &Array, positive: bool, ws: &mut Workspace) -> Result<Array> {
 /// # Errors
 /// [`Error::Internal`] when the array is not on the host.
 pub fn any_negative(x: &Array) -> Result<bool> {
-    by_type!(x, T => Ok(x.host::<T>()?.iter().any(|&v| v < T::ZERO)))
+    by_type!(x, T => {
+        let negative = |piece: &[T]| piece.iter().fold(false, |any, &v| any | (v < T::ZERO));
+        Ok(x.host::<T>()?.par_chunks(PIECE).any(negative))
+    })
 }

@@ -1,6 +1,8 @@
 //! Group normalisation `y = γ (x − μ) / √(σ² + ε) + β`, with mean and variance of each sample's
 //! groups of channels, `[n, c, …]`.
 
+use rayon::prelude::*;
+
 use super::array::{Array, Real};
 use super::elementwise::{sum_of, sums_of_two};
 use super::workspace::Workspace;
@@ -17,7 +19,7 @@ pub fn statistics(x: &Array, groups: usize) -> Result<(Vec<f64>, Vec<f64>)> {
             let mean = sum_of(group, |v| v) / len as f64;
             (mean, sum_of(group, |v| (v - mean) * (v - mean)) / len as f64)
         };
-        Ok(x.host::<T>()?.chunks(len).map(of).unzip())
+        Ok(x.host::<T>()?.par_chunks(len).map(of).unzip())
     })
 }
 
@@ -29,11 +31,12 @@ pub fn affine(x: &Array, scale: &[f64], shift: &[f64], ws: &mut Workspace) -> Re
     let voxels = x.shape()[2..].iter().product::<usize>().max(1);
     let mut y = ws.take(x.dtype(), x.shape())?;
     by_type!(x, T => {
-        let lines = y.host_mut::<T>()?.chunks_mut(voxels).zip(x.host::<T>()?.chunks(voxels));
-        for ((y, x), (a, b)) in lines.zip(scale.iter().zip(shift)) {
+        let data = x.host::<T>()?.par_chunks(voxels);
+        let lines = y.host_mut::<T>()?.par_chunks_mut(voxels).zip(data);
+        lines.zip(scale.par_iter().zip(shift)).for_each(|((y, x), (a, b))| {
             let (a, b) = (T::of(*a), T::of(*b));
             y.iter_mut().zip(x).for_each(|(y, &x)| *y = x * a + b);
-        }
+        });
     });
     Ok(y)
 }

@@ -116,7 +116,7 @@ impl Sizes {
 pub fn max_forward(x: &Array, g: &PoolGeometry, ws: &mut Workspace) -> Result<Maxima> {
     let s = sizes(five(x, "max pool")?, g)?;
     let mut output = ws.take(x.dtype(), &s.out_shape())?;
-    let mut places = vec![0u32; output.len()];
+    let mut places = ws.take_places(output.len());
     by_type!(x, T => {
         let data = x.host::<T>()?;
         let out = output.host_mut::<T>()?.par_chunks_mut(s.output_len);

@@ -1,12 +1,16 @@
 //! The elementwise steps of relevance, with the sums the ledger needs. Sums are f64, per
-//! sample (the first axis), in order.
+//! sample (the first axis), in pieces of fixed length that are added in order.
 
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use super::array::{Array, Real};
+use super::host::tiles::{dot, sum_and_mass};
 use super::workspace::Workspace;
 use crate::{Result, by_type};
+
+/// Numbers of one task.
+const PIECE: usize = 1 << 14;
 
 /// How a sum of contributions is kept away from zero before relevance is divided by it.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -123,41 +127,47 @@ pub fn quotient(
             .par_chunks_mut(len)
             .enumerate()
             .map(|(n, s)| {
-                let (from, mut bins) = (n * len, (0.0, 0.0));
+                let from = n * len;
                 let root = match stabiliser.mode {
                     Damping::RootMeanSquare => root_mean_square(&z[from..from + s.len()]),
                     Damping::Absolute | Damping::Clipped => 0.0,
                 };
-                for (at, s) in (from..).zip(s) {
-                    *s = T::ZERO;
-                    let mut part = served.gain * r[at].wide();
-                    if let Some((sign, side)) = only {
-                        if sign[at] == T::ZERO && side {
-                            bins.1 += part;
+                let piece = |(p, s): (usize, &mut [T])| {
+                    let (from, mut bins) = (from + p * PIECE, (0.0, 0.0));
+                    for (at, s) in (from..).zip(s) {
+                        *s = T::ZERO;
+                        let mut part = served.gain * r[at].wide();
+                        if let Some((sign, side)) = only {
+                            if sign[at] == T::ZERO && side {
+                                bins.1 += part;
+                            }
+                            if sign[at] == T::ZERO || (sign[at] > T::ZERO) != side {
+                                continue;
+                            }
                         }
-                        if sign[at] == T::ZERO || (sign[at] > T::ZERO) != side {
+                        if beside.is_some_and(|b| b[at] == T::ZERO) && z[at] != T::ZERO {
+                            part = r[at].wide();
+                        } else if beside.is_some_and(|b| b[at] != T::ZERO) && z[at] == T::ZERO {
                             continue;
                         }
+                        let (below, added) = stabiliser.below(z[at].wide(), root);
+                        // with ε = 0 an output of exactly 0 has nothing to divide by
+                        if below != 0.0 && part != 0.0 {
+                            *s = T::of(part / below);
+                        }
+                        if z[at] != T::ZERO {
+                            bins.0 += added * s.wide();
+                        } else if below == 0.0 {
+                            bins.1 += part;
+                        } else {
+                            bins.1 += added * s.wide();
+                        }
                     }
-                    if beside.is_some_and(|b| b[at] == T::ZERO) && z[at] != T::ZERO {
-                        part = r[at].wide();
-                    } else if beside.is_some_and(|b| b[at] != T::ZERO) && z[at] == T::ZERO {
-                        continue;
-                    }
-                    let (below, added) = stabiliser.below(z[at].wide(), root);
-                    // with ε = 0 an output of exactly 0 has nothing to divide by
-                    if below != 0.0 && part != 0.0 {
-                        *s = T::of(part / below);
-                    }
-                    if z[at] != T::ZERO {
-                        bins.0 += added * s.wide();
-                    } else if below == 0.0 {
-                        bins.1 += part;
-                    } else {
-                        bins.1 += added * s.wide();
-                    }
-                }
-                bins
+                    bins
+                };
+                let pieces: Vec<(f64, f64)> =
+                    s.par_chunks_mut(PIECE).enumerate().map(piece).collect();
+                pieces.iter().fold((0.0, 0.0), |sum, bins| (sum.0 + bins.0, sum.1 + bins.1))
             })
             .collect()
     });
@@ -166,7 +176,7 @@ pub fn quotient(
 }
 
 fn root_mean_square<T: Real>(z: &[T]) -> f64 {
-    (z.iter().map(|v| v.wide() * v.wide()).sum::<f64>() / z.len().max(1) as f64).sqrt()
+    (dot(z, z) / z.len().max(1) as f64).sqrt()
 }
 
 /// `Σ_p s[n, c, p] · bias[c]` per sample and channel, row by row.
@@ -179,26 +189,24 @@ pub fn bias_by_channel(s: &Array, bias: &Array) -> Result<Vec<f64>> {
     by_type!(s, T => {
         let (s, b) = (s.host::<T>()?, bias.host::<T>()?);
         let share = |(at, s): (usize, &[T])| {
-            b[at % channels].wide() * s.iter().map(|v| v.wide()).sum::<f64>()
+            b[at % channels].wide() * sum_and_mass(s)[0]
         };
-        Ok(s.chunks(len).enumerate().map(share).collect())
+        Ok(s.par_chunks(len).enumerate().map(share).collect())
     })
 }
 
-/// Per sample: (Σ, Σ|·|).
+/// Per sample: (Σ, Σ|·|), in pieces added in order.
 ///
 /// # Errors
 /// [`crate::Error::Internal`] when the array is not on the host.
 pub fn sample_sums(x: &Array) -> Result<Vec<(f64, f64)>> {
     let len = (x.len() / x.shape()[0]).max(1);
+    let add = |a: (f64, f64), b: &[f64; 2]| (a.0 + b[0], a.1 + b[1]);
     by_type!(x, T => {
-        Ok(x.host::<T>()?
-            .par_chunks(len)
-            .map(|sample| {
-                sample.iter().fold((0.0, 0.0), |(sum, mass), v| {
-                    (sum + v.wide(), mass + v.wide().abs())
-                })
-            })
-            .collect())
+        let of = |sample: &[T]| {
+            let pieces: Vec<[f64; 2]> = sample.par_chunks(PIECE).map(sum_and_mass).collect();
+            pieces.iter().fold((0.0, 0.0), add)
+        };
+        Ok(x.host::<T>()?.par_chunks(len).map(of).collect())
     })
 }

@@ -3,28 +3,63 @@
 
 use candle_core::DType;
 
-use super::array::{Array, Real};
-use crate::Result;
+use super::array::Array;
+use crate::{Result, by_type};
 
 /// A store of buffers. One per worker; never shared between threads.
 #[derive(Debug, Default)]
 pub struct Workspace {
-    f32: Vec<Vec<f32>>,
-    f64: Vec<Vec<f64>>,
+    f32: Store<f32>,
+    f64: Store<f64>,
+    places: Store<u32>,
+    winners: Store<u8>,
 }
 
-/// Hands out the smallest kept buffer that fits, or a new one.
-fn fit<T: Real>(kept: &mut Vec<Vec<T>>, len: usize) -> Vec<T> {
-    let best =
-        (0..kept.len()).filter(|&b| kept[b].capacity() >= len).min_by_key(|&b| kept[b].capacity());
-    let mut buffer = best.map(|b| kept.swap_remove(b)).unwrap_or_default();
-    // Contents are the caller's to overwrite; only the grown part must be initialised.
-    buffer.resize(len, T::ZERO);
-    buffer
+/// Idle buffers of one type.
+#[derive(Debug, Default)]
+struct Store<T> {
+    kept: Vec<Vec<T>>,
+    made: usize,
 }
 
-/// At most this many idle buffers of each type are kept.
+/// At most this many idle buffers of each type are kept; the one that waited longest goes.
 const KEPT: usize = 64;
+/// Shorter buffers are left to the allocator, which has such at hand.
+const SHORT: usize = 1024;
+
+impl<T: Copy + Default> Store<T> {
+    /// The smallest idle buffer that fits, or a new one; one of more than twice the length is
+    /// left for those who need it.
+    fn take(&mut self, len: usize) -> Vec<T> {
+        if len < SHORT {
+            return vec![T::default(); len];
+        }
+        let capacity = |b: &usize| self.kept[*b].capacity();
+        let fits = |b: &usize| (len..=2 * len).contains(&capacity(b));
+        match (0..self.kept.len()).filter(fits).min_by_key(capacity) {
+            Some(best) => {
+                let mut buffer = self.kept.remove(best);
+                // Contents are the caller's to overwrite; only the grown part is initialised.
+                buffer.resize(len, T::default());
+                buffer
+            }
+            None => {
+                self.made += 1;
+                vec![T::default(); len]
+            }
+        }
+    }
+
+    fn give(&mut self, buffer: Vec<T>) {
+        if buffer.capacity() < SHORT {
+            return;
+        }
+        if self.kept.len() == KEPT {
+            self.kept.remove(0);
+        }
+        self.kept.push(buffer);
+    }
+}
 
 impl Workspace {
     /// An empty store.
@@ -39,17 +74,53 @@ impl Workspace {
     pub fn take(&mut self, like: DType, shape: &[usize]) -> Result<Array> {
         let len = shape.iter().product();
         match like {
-            DType::F64 => Array::from_vec(fit(&mut self.f64, len), shape),
-            _ => Array::from_vec(fit(&mut self.f32, len), shape),
+            DType::F64 => Array::from_vec(self.f64.take(len), shape),
+            _ => Array::from_vec(self.f32.take(len), shape),
         }
+    }
+
+    /// A copy of an array.
+    ///
+    /// # Errors
+    /// As [`Array::host`].
+    pub fn copy(&mut self, array: &Array) -> Result<Array> {
+        let mut copy = self.take(array.dtype(), array.shape())?;
+        by_type!(array, T => copy.host_mut::<T>()?.copy_from_slice(array.host::<T>()?));
+        Ok(copy)
     }
 
     /// Takes an array back.
     pub fn give(&mut self, array: Array) {
         match array.dtype() {
-            DType::F64 if self.f64.len() < KEPT => self.f64.extend(array.into_vec::<f64>()),
-            DType::F32 if self.f32.len() < KEPT => self.f32.extend(array.into_vec::<f32>()),
+            DType::F64 => array.into_vec().into_iter().for_each(|b| self.f64.give(b)),
+            DType::F32 => array.into_vec().into_iter().for_each(|b| self.f32.give(b)),
             _ => {}
         }
+    }
+
+    /// Room for `len` places of maxima; contents are whatever was there.
+    pub fn take_places(&mut self, len: usize) -> Vec<u32> {
+        self.places.take(len)
+    }
+
+    /// Takes places back.
+    pub fn give_places(&mut self, places: Vec<u32>) {
+        self.places.give(places);
+    }
+
+    /// Room for the winners of `len` windows; contents are whatever was there.
+    pub fn take_winners(&mut self, len: usize) -> Vec<u8> {
+        self.winners.take(len)
+    }
+
+    /// Takes winners back.
+    pub fn give_winners(&mut self, winners: Vec<u8>) {
+        self.winners.give(winners);
+    }
+
+    /// Buffers made because no idle one fitted (short ones aside). Work that repeats itself
+    /// makes none from its second time on.
+    pub fn made(&self) -> usize {
+        self.f32.made + self.f64.made + self.places.made + self.winners.made
     }
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::layer::{Gradients, Layer, Mode, Pass, Role, Saved};
 use crate::compute::{Array, Workspace};
-use crate::seed::{Seed, Stream};
+use crate::seed::Seed;
 use crate::{Error, Result};
 
 /// Where a node's input comes from.
@@ -57,6 +57,7 @@ impl Trace {
     pub fn recycle(self, ws: &mut Workspace) {
         ws.give(self.input);
         self.outputs.into_iter().for_each(|a| ws.give(a));
+        self.saved.into_iter().for_each(|s| s.recycle(ws));
     }
 }
 
@@ -88,9 +89,6 @@ pub struct FoldProof {
     pub folded: usize,
 }
 
-/// Share of a new batch in the running statistics.
-const MOMENTUM: f64 = 0.1;
-
 impl Graph {
     /// Appends a node and returns its index.
     pub fn push(&mut self, name: &str, layer: Box<dyn Layer>, inputs: Vec<From>) -> usize {
@@ -101,6 +99,11 @@ impl Graph {
     /// The nodes in topological order.
     pub fn nodes(&self) -> &[Node] {
         &self.nodes
+    }
+
+    /// The same for the passes of this module's neighbour.
+    pub(super) fn nodes_mut(&mut self) -> &mut [Node] {
+        &mut self.nodes
     }
 
     /// Trainable parameters (`conv1.weight`, …) in a fixed order.
@@ -207,41 +210,6 @@ impl Graph {
             trace.saved.push(saved);
         }
         Ok(trace)
-    }
-
-    /// Logits `[n, classes]` of `x [n, 1, k, j, i]` in inference mode.
-    ///
-    /// # Errors
-    /// [`Error::Shape`] when the input does not fit.
-    pub fn forward(&self, x: &Array, ws: &mut Workspace) -> Result<Array> {
-        let mut trace = self.trace(x.duplicate()?, &mut Mode::Infer, ws)?;
-        let logits = trace.outputs.pop().ok_or_else(|| Error::internal("an empty graph"))?;
-        trace.recycle(ws);
-        Ok(logits)
-    }
-
-    /// One forward and backward pass in training mode; running statistics are updated.
-    /// `loss` gets the logits and returns the loss and its gradient. Gradients come in the
-    /// order of [`Graph::parameters`].
-    ///
-    /// # Errors
-    /// As [`Graph::forward`].
-    pub fn train_step(
-        &mut self,
-        x: Array,
-        loss: &mut dyn FnMut(&Array) -> Result<(f64, Array)>,
-        dropout: &mut Stream,
-        ws: &mut Workspace,
-    ) -> Result<(f64, Vec<Array>)> {
-        let trace = self.trace(x, &mut Mode::Train(dropout), ws)?;
-        let logits = trace.outputs.last().ok_or_else(|| Error::internal("an empty graph"))?;
-        let (value, start) = loss(logits)?;
-        let (_, gradients) = self.backward(&trace, start, false, ws)?;
-        for (node, saved) in self.nodes.iter_mut().zip(&trace.saved) {
-            node.layer.absorb(saved, MOMENTUM)?;
-        }
-        trace.recycle(ws);
-        Ok((value, gradients))
     }
 
     /// Gradients with respect to the input (if asked for) and the parameters, for a

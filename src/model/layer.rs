@@ -2,6 +2,7 @@
 
 use std::fmt::Debug;
 
+use super::layers::batch_norm::BatchNorm;
 use crate::Result;
 use crate::card::Card;
 use crate::compute::{Array, Workspace};
@@ -27,6 +28,35 @@ pub enum Saved {
     Statistics(Vec<f64>, Vec<f64>, f64),
     /// Factors a dropout multiplied with.
     Factors(Array),
+    /// Which voxel won each window of a fused block.
+    Winners(Vec<u8>),
+    /// Nothing, but a batch norm takes the mean of the output away: a bias has no gradient.
+    Centred,
+}
+
+impl Saved {
+    /// Hands the large buffers back.
+    pub fn recycle(self, ws: &mut Workspace) {
+        match self {
+            Self::Places(places) => ws.give_places(places),
+            Self::Factors(factors) => ws.give(factors),
+            Self::Winners(winners) => ws.give_winners(winners),
+            Self::Nothing | Self::Centred | Self::Statistics(..) => {}
+        }
+    }
+}
+
+/// What a layer can be in a fused block ([`super::plan`]).
+#[derive(Debug)]
+pub enum Part<'a> {
+    /// Its batch norm.
+    Norm(&'a BatchNorm),
+    /// Its ReLU.
+    Rectifier,
+    /// Its max pool, with this window.
+    Tiles([usize; 3]),
+    /// No part.
+    Other,
 }
 
 /// Gradients of one layer.
@@ -99,6 +129,10 @@ pub trait Layer: Debug + Send + Sync {
     fn duplicate(&self) -> Result<Box<dyn Layer>>;
     /// What relevance does here.
     fn role(&self) -> Role<'_>;
+    /// What it can be in a fused block.
+    fn part(&self) -> Part<'_> {
+        Part::Other
+    }
 }
 
 /// One forward pass of a layer, as its backward pass sees it.

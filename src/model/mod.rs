@@ -13,8 +13,10 @@ pub mod layer;
 pub mod layers;
 pub mod members;
 pub mod onnx;
+pub mod plan;
 pub mod subject;
 pub mod tensors;
+mod walk;
 pub mod weights;
 
 pub use architecture::{ArchitectureSpec, build};

@@ -3,13 +3,14 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use candle_core::DType;
 use rayon::prelude::*;
 
 use super::aims::{Aim, aims};
 use super::checkpoint::{self, CurveRow, Groups, Marks};
 use super::loss::CrossEntropy;
 use super::network::Network;
-use super::optimiser::{AdamW, AdamWOptions};
+use super::optimiser::{AdamW, AdamWOptions, PIECE};
 use super::schedule::Cosine;
 use super::settings::Settings;
 use crate::compute::{Array, Workspace};
@@ -213,7 +214,7 @@ impl<N: Network> Run<N> {
         for rows in &batches {
             check_stop()?;
             let aims: Vec<Aim> = rows.iter().map(|&r| self.aims[r]).collect();
-            let x = augmented(task, rows, settings, epoch)?;
+            let x = augmented(task, rows, settings, epoch, &mut self.workspace)?;
             let loss = &self.loss;
             let (value, gradients) = self.network.train_step(
                 x,
@@ -245,9 +246,10 @@ impl<N: Network> Run<N> {
                 .ema
                 .get_mut(&name)
                 .ok_or_else(|| Error::internal(format!("{name} has no average")))?;
-            for (m, v) in mean.host_mut::<f32>()?.iter_mut().zip(now.host::<f32>()?) {
-                *m += (1.0 - keep) * (v - *m);
-            }
+            let pieces = mean.host_mut::<f32>()?.par_chunks_mut(PIECE);
+            pieces.zip(now.host::<f32>()?.par_chunks(PIECE)).for_each(|(mean, now)| {
+                mean.iter_mut().zip(now).for_each(|(m, v)| *m += (1.0 - keep) * (v - *m));
+            });
         }
         Ok(())
     }
@@ -343,7 +345,13 @@ fn batches(task: &Task, settings: &Settings, epoch: usize) -> Vec<Vec<usize>> {
     (0..count).map(part).collect()
 }
 
-fn augmented(task: &Task, rows: &[usize], settings: &Settings, epoch: usize) -> Result<Array> {
+fn augmented(
+    task: &Task,
+    rows: &[usize],
+    settings: &Settings,
+    epoch: usize,
+    ws: &mut Workspace,
+) -> Result<Array> {
     let [k, j, i] = task.extent;
     let one = |&r: &usize| {
         let e = &task.data[r];
@@ -351,8 +359,10 @@ fn augmented(task: &Task, rows: &[usize], settings: &Settings, epoch: usize) -> 
         let draw = settings.augment.draw(&mut Seed(settings.seed).stream(&purpose));
         draw.apply([i, j, k], &e.data)
     };
-    let images: Vec<Vec<f32>> = rows.par_iter().map(one).collect();
-    Array::from_vec(images.concat(), &[rows.len(), 1, k, j, i])
+    let mut x = ws.take(DType::F32, &[rows.len(), 1, k, j, i])?;
+    let images = x.host_mut::<f32>()?.par_chunks_mut(k * j * i).zip(rows);
+    images.for_each(|(image, row)| image.copy_from_slice(&one(row)));
+    Ok(x)
 }
 
 /// Logits of rows in inference mode, `batch` images at a time.
@@ -370,8 +380,9 @@ pub fn predict<N: Network>(
     let mut out = Vec::with_capacity(rows.len());
     for part in rows.chunks(batch.max(1)) {
         check_stop()?;
-        let data: Vec<f32> = part.iter().flat_map(|&r| &task.data[r].data).copied().collect();
-        let x = Array::from_vec(data, &[part.len(), 1, k, j, i])?;
+        let mut x = ws.take(DType::F32, &[part.len(), 1, k, j, i])?;
+        let images = x.host_mut::<f32>()?.chunks_mut(k * j * i).zip(part);
+        images.for_each(|(image, &row)| image.copy_from_slice(&task.data[row].data));
         let logits = network.forward(&x, ws)?;
         ws.give(x);
         if logits.shape() != [part.len(), task.classes] {

@@ -5,8 +5,13 @@
 
 use std::collections::BTreeMap;
 
+use rayon::prelude::*;
+
 use crate::compute::Array;
 use crate::{Error, Result};
+
+/// Numbers of one task.
+pub const PIECE: usize = 1 << 14;
 
 /// Settings that do not change from step to step.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -84,12 +89,16 @@ impl AdamW {
             let g = gradient.host::<f32>()?;
             let m = self.first[at].1.host_mut::<f32>()?;
             let v = self.second[at].1.host_mut::<f32>()?;
-            for ((w, g), (m, v)) in w.iter_mut().zip(g).zip(m.iter_mut().zip(v.iter_mut())) {
-                *m = *m * keep1 + g * take1;
-                *v = *v * keep2 + g * g * take2;
-                let update = *m * scale1 / ((*v * scale2).sqrt() + epsilon);
-                *w = *w * stay - update * rate32;
-            }
+            let moments = m.par_chunks_mut(PIECE).zip(v.par_chunks_mut(PIECE));
+            let pieces = w.par_chunks_mut(PIECE).zip(g.par_chunks(PIECE)).zip(moments);
+            pieces.for_each(|((w, g), (m, v))| {
+                for ((w, g), (m, v)) in w.iter_mut().zip(g).zip(m.iter_mut().zip(v.iter_mut())) {
+                    *m = *m * keep1 + g * take1;
+                    *v = *v * keep2 + g * g * take2;
+                    let update = *m * scale1 / ((*v * scale2).sqrt() + epsilon);
+                    *w = *w * stay - update * rate32;
+                }
+            });
         }
         Ok(())
     }

@@ -9,6 +9,7 @@ mod closure;
 mod cohorts;
 mod companion;
 mod faults;
+mod fused;
 mod golden_relevance;
 mod golden_stats;
 mod gradients;

@@ -13,8 +13,8 @@
 use super::super::geometry::ConvGeometry;
 use super::conv3d::Channels;
 use super::isa::Isa;
+use super::kernels::Kernels;
 use super::pass::Pass;
-use super::tile::Kernels;
 use super::{direct, weight, winograd, winograd_weight};
 
 /// How the sum of an output voxel may be made.

@@ -12,8 +12,8 @@ use rayon::prelude::*;
 use super::super::array::Real;
 use super::conv3d::Channels;
 use super::disjoint::Disjoint;
+use super::kernels::{ALIGNMENT, Kernels, Room, TAPS, Weighted, aligned};
 use super::pass::{Pass, Planes};
-use super::tile::{ALIGNMENT, Kernels, Room, TAPS, Weighted, aligned};
 
 /// Vectors of the tiles that pass over the same input before the next block of channels does:
 /// their rows of all input channels stay in the second-level cache.

@@ -1,6 +1,6 @@
 //! CPU kernels. `unsafe` of this crate lives here only: in `simd.rs` and `ceiling.rs` (vector
-//! instructions), `tile.rs` and `rows.rs` (bodies compiled for instructions found at run time),
-//! the drivers that call them by table (`direct.rs`, `winograd.rs`, `weight.rs`,
+//! instructions), `kernels.rs`, `rows.rs` and `tiles.rs` (bodies compiled for instructions found
+//! at run time), the drivers that call them by table (`direct.rs`, `winograd.rs`, `weight.rs`,
 //! `winograd_weight.rs`), `gemm.rs` (calls into the matrix-product library) and `disjoint.rs`
 //! (tasks writing to separate parts of one output).
 //!
@@ -14,12 +14,13 @@ mod direct;
 mod disjoint;
 pub mod gemm;
 pub mod isa;
+mod kernels;
 mod pass;
 mod rows;
 mod simd;
 #[cfg(test)]
 mod tests;
-mod tile;
+pub mod tiles;
 mod weight;
 mod winograd;
 mod winograd_weight;

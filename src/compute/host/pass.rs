@@ -7,7 +7,7 @@
 //! plane into one plane per phase.
 
 use super::super::geometry::ConvGeometry;
-use super::tile::MOST;
+use super::kernels::MOST;
 
 /// Numbers that may be read past the last voxel of a plane: the widest tile.
 const SLACK: usize = MOST + 16;

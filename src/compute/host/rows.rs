@@ -6,13 +6,17 @@
 //! `y = Aᵀ [(G g) ⊙ (Bᵀ d)]`, `Bᵀ d = (d0 − d2, d1 + d2, d2 − d1, d1 − d3)`,
 //! `G g = (g0, (g0 + g1 + g2) / 2, (g0 − g1 + g2) / 2, g2)`,
 //! `Aᵀ m = (m0 + m1 + m2, m1 − m2 − m3)`.
+#![expect(
+    clippy::needless_range_loop,
+    reason = "sums stay in registers only when counted loops index them"
+)]
 #![expect(unsafe_code, reason = "bodies compiled for instructions that are detected at run time")]
 
 use super::isa::Isa;
+use super::kernels::Room;
 #[cfg(target_arch = "x86_64")]
 use super::simd::{Avx2, Avx512};
 use super::simd::{Portable, Simd, Single};
-use super::tile::Room;
 
 /// Positions of the transformed domain.
 pub const POSITIONS: usize = 16;
@@ -262,7 +266,7 @@ pub fn restore(
     rectify: bool,
     out: &mut [Room; 4],
 ) {
-    assert!(bias.len() >= rows && rows * width <= super::tile::ROWS * super::tile::WIDTH);
+    assert!(bias.len() >= rows && rows * width <= super::kernels::ROWS * super::kernels::WIDTH);
     call!(isa, collect(positions, rows, width, bias, rectify, out));
 }
 

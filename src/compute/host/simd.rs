@@ -14,7 +14,7 @@ pub trait Simd: Copy + Send + Sync + 'static {
     type V: Copy;
     /// Numbers in a vector.
     const LANES: usize;
-    /// Output channels of a block: with [`super::tile::WIDTH`] vectors each, and the operands,
+    /// Output channels of a block: with [`super::kernels::WIDTH`] vectors each, and the operands,
     /// all registers.
     const ROWS: usize;
     /// All lanes the same.

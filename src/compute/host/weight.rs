@@ -8,8 +8,8 @@ use rayon::prelude::*;
 
 use super::super::array::Real;
 use super::conv3d::Channels;
+use super::kernels::{ALIGNMENT, Kernels, Products, ROWS, TAPS, aligned};
 use super::pass::{Pass, Planes};
-use super::tile::{ALIGNMENT, Kernels, Products, ROWS, TAPS, aligned};
 
 /// Output voxels of a block: eight rows of gradients stay in the first-level cache.
 const BLOCK: usize = 1280;

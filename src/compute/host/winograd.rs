@@ -8,9 +8,9 @@ use super::super::array::Real;
 use super::conv3d::Channels;
 use super::direct::{Run, runs};
 use super::disjoint::Disjoint;
+use super::kernels::{ALIGNMENT, Kernels, MOST, ROWS, Room, TAPS, Weighted, aligned};
 use super::pass::{Pass, Planes};
 use super::rows::{POSITIONS, restore, transform};
-use super::tile::{ALIGNMENT, Kernels, MOST, ROWS, Room, TAPS, Weighted, aligned};
 
 /// Bytes of transformed rows a task holds: half a second-level cache.
 const HELD: usize = 512 << 10;

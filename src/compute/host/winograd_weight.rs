@@ -8,9 +8,9 @@ use rayon::prelude::*;
 use super::super::array::Real;
 use super::conv3d::Channels;
 use super::isa::Isa;
+use super::kernels::{ALIGNMENT, Kernels, Products, ROWS, TAPS, aligned};
 use super::pass::{Pass, Planes};
 use super::rows::{Lines, POSITIONS, combined};
-use super::tile::{ALIGNMENT, Kernels, Products, ROWS, TAPS, aligned};
 use super::weight::tasks;
 
 /// Output voxels of a block.

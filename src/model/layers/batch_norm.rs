@@ -1,8 +1,8 @@
 //! Batch normalisation per channel.
 
-use super::super::layer::{Gradients, Layer, Mode, Pass, Role, Saved};
+use super::super::layer::{Gradients, Layer, Mode, Part, Pass, Role, Saved};
 use crate::card::{Better, Card};
-use crate::compute::{Array, Real, Workspace, batch_norm, elementwise};
+use crate::compute::{Array, Real, Workspace, batch_norm, elementwise, fused};
 use crate::{Error, Result};
 
 /// What this layer says of itself.
@@ -76,6 +76,48 @@ impl BatchNorm {
         Ok(Gradients { inputs: vec![dx], parameters: vec![dgamma, dbeta] })
     }
 
+    /// Scale and shift for `x` in this mode, and the batch's statistics while training.
+    pub(in super::super) fn prepared(
+        &self,
+        x: &Array,
+        mode: &Mode<'_>,
+    ) -> Result<(Vec<f64>, Vec<f64>, Saved)> {
+        if !matches!(mode, Mode::Train(_)) {
+            let (scale, shift) = self.map(&self.mean.to_f64()?, &self.variance.to_f64()?)?;
+            return Ok((scale, shift, Saved::Nothing));
+        }
+        let (mean, variance) = batch_norm::statistics(x)?;
+        let count = (x.len() / mean.len()) as f64;
+        let (scale, shift) = self.map(&mean, &variance)?;
+        Ok((scale, shift, Saved::Statistics(mean, variance, count)))
+    }
+
+    /// The gradient of the input `z`, written over it, and those of γ and β, where this layer
+    /// began the fused block `done` in training mode.
+    pub(in super::super) fn fused_backward(
+        &self,
+        z: Array,
+        done: &fused::Rectified,
+        grad: &Array,
+        saved: &Saved,
+        kernel: [usize; 3],
+    ) -> Result<(Array, Vec<Array>)> {
+        let Saved::Statistics(mean, variance, _) = saved else {
+            return Err(Error::internal("a fused batch norm without its batch"));
+        };
+        let (gamma, beta, epsilon) = (&*self.gamma.to_f64()?, &*self.beta.to_f64()?, self.epsilon);
+        let norm = fused::Norm { gamma, beta, mean, variance, epsilon };
+        let (dz, sums) = fused::backward(z, done, grad, Some(norm), kernel)?;
+        let of = |part: usize| self.narrow(sums.iter().map(|s| s[part]).collect());
+        Ok((dz, vec![of(0)?, of(1)?]))
+    }
+
+    /// Numbers per channel in the type of the parameters.
+    fn narrow(&self, v: Vec<f64>) -> Result<Array> {
+        let wide = Array::from_vec(v, self.gamma.shape())?;
+        crate::by_type!(self.gamma, T => wide.cast::<T>())
+    }
+
     /// The affine map `y = scale · x + shift` for given statistics.
     fn map(&self, mean: &[f64], variance: &[f64]) -> Result<(Vec<f64>, Vec<f64>)> {
         let (gamma, beta) = (self.gamma.to_f64()?, self.beta.to_f64()?);
@@ -105,14 +147,7 @@ impl Layer for BatchNorm {
         ws: &mut Workspace,
     ) -> Result<(Array, Saved)> {
         let x = inputs[0];
-        let (mean, variance, saved) = if matches!(mode, Mode::Train(_)) {
-            let (mean, variance) = batch_norm::statistics(x)?;
-            let count = (x.len() / mean.len()) as f64;
-            (mean.clone(), variance.clone(), Saved::Statistics(mean, variance, count))
-        } else {
-            (self.mean.to_f64()?, self.variance.to_f64()?, Saved::Nothing)
-        };
-        let (scale, shift) = self.map(&mean, &variance)?;
+        let (scale, shift, saved) = self.prepared(x, mode)?;
         Ok((batch_norm::affine(x, &scale, &shift, ws)?, saved))
     }
 
@@ -129,11 +164,8 @@ impl Layer for BatchNorm {
             self.epsilon,
             ws,
         )?;
-        let narrow = |v: Vec<f64>| {
-            let wide = Array::from_vec(v, self.gamma.shape())?;
-            crate::by_type!(self.gamma, T => wide.cast::<T>())
-        };
-        Ok(Gradients { inputs: vec![dx], parameters: vec![narrow(dgamma)?, narrow(dbeta)?] })
+        let parameters = vec![self.narrow(dgamma)?, self.narrow(dbeta)?];
+        Ok(Gradients { inputs: vec![dx], parameters })
     }
 
     fn parameters(&self) -> Vec<(&'static str, &Array)> {
@@ -189,5 +221,9 @@ impl Layer for BatchNorm {
         let map = self.mean.to_f64().and_then(|m| self.map(&m, &self.variance.to_f64()?));
         let (scale, shift) = map.unwrap_or_default();
         Role::MustFold(scale, shift)
+    }
+
+    fn part(&self) -> Part<'_> {
+        Part::Norm(self)
     }
 }

@@ -76,7 +76,11 @@ impl Layer for Conv3d {
             Vec::new()
         };
         let dw = conv3d::grad_weight(x, pass.grad, &self.geometry, ws)?;
-        Ok(Gradients { inputs, parameters: vec![dw, elementwise::channel_sums(pass.grad)?] })
+        let db = match pass.saved {
+            Saved::Centred => self.bias.zeros_like_type(self.bias.shape()),
+            _ => elementwise::channel_sums(pass.grad)?,
+        };
+        Ok(Gradients { inputs, parameters: vec![dw, db] })
     }
 
     fn parameters(&self) -> Vec<(&'static str, &Array)> {

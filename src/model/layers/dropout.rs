@@ -41,7 +41,7 @@ impl Layer for Dropout {
         ws: &mut Workspace,
     ) -> Result<(Array, Saved)> {
         let Mode::Train(stream) = mode else {
-            return Ok((inputs[0].duplicate()?, Saved::Nothing));
+            return Ok((ws.copy(inputs[0])?, Saved::Nothing));
         };
         let keep = 1.0 / (1.0 - self.rate);
         let draw = |_| if stream.chance(self.rate) { 0.0 } else { keep };
@@ -54,7 +54,7 @@ impl Layer for Dropout {
     fn backward(&self, pass: &Pass<'_>, _: bool, ws: &mut Workspace) -> Result<Gradients> {
         let dx = match pass.saved {
             Saved::Factors(factors) => elementwise::times(pass.grad, factors, ws)?,
-            _ => pass.grad.duplicate()?,
+            _ => ws.copy(pass.grad)?,
         };
         Ok(Gradients { inputs: vec![dx], parameters: Vec::new() })
     }

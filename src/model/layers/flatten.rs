@@ -37,15 +37,13 @@ impl Layer for Flatten {
         _: &mut Mode<'_>,
         ws: &mut Workspace,
     ) -> Result<(Array, Saved)> {
-        let _ = ws;
         let x = inputs[0];
         let features = x.shape()[1..].iter().product();
-        Ok((x.duplicate()?.reshaped(&[x.shape()[0], features])?, Saved::Nothing))
+        Ok((ws.copy(x)?.reshaped(&[x.shape()[0], features])?, Saved::Nothing))
     }
 
     fn backward(&self, pass: &Pass<'_>, _: bool, ws: &mut Workspace) -> Result<Gradients> {
-        let _ = ws;
-        let dx = pass.grad.duplicate()?.reshaped(pass.inputs[0].shape())?;
+        let dx = ws.copy(pass.grad)?.reshaped(pass.inputs[0].shape())?;
         Ok(Gradients { inputs: vec![dx], parameters: Vec::new() })
     }
 

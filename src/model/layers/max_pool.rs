@@ -1,8 +1,8 @@
 //! Max pool; the first maximum of a window wins.
 
-use super::super::layer::{Gradients, Layer, Mode, Pass, Role, Saved};
+use super::super::layer::{Gradients, Layer, Mode, Part, Pass, Role, Saved};
 use crate::card::{Better, Card};
-use crate::compute::{Array, PoolGeometry, Workspace, five, pool3d};
+use crate::compute::{Array, PoolGeometry, Workspace, five, fused, pool3d};
 use crate::{Error, Result};
 
 /// What this layer says of itself.
@@ -65,5 +65,9 @@ impl Layer for MaxPool {
 
     fn role(&self) -> Role<'_> {
         Role::Routing
+    }
+
+    fn part(&self) -> Part<'_> {
+        fused::window(&self.geometry).map_or(Part::Other, Part::Tiles)
     }
 }

@@ -1,6 +1,6 @@
 //! Rectifier `max(x, 0)`; its derivative at 0 is 0.
 
-use super::super::layer::{Gradients, Layer, Mode, Pass, Role, Saved};
+use super::super::layer::{Gradients, Layer, Mode, Part, Pass, Role, Saved};
 use crate::Result;
 use crate::card::{Better, Card};
 use crate::compute::{Array, Workspace, elementwise};
@@ -51,5 +51,9 @@ impl Layer for Relu {
 
     fn role(&self) -> Role<'_> {
         Role::Pointwise
+    }
+
+    fn part(&self) -> Part<'_> {
+        Part::Rectifier
     }
 }

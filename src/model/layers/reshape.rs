@@ -43,15 +43,13 @@ impl Layer for Reshape {
         _: &mut Mode<'_>,
         ws: &mut Workspace,
     ) -> Result<(Array, Saved)> {
-        let _ = ws;
         let mut shape = vec![inputs[0].shape()[0]];
         shape.extend(&self.shape);
-        Ok((inputs[0].duplicate()?.reshaped(&shape)?, Saved::Nothing))
+        Ok((ws.copy(inputs[0])?.reshaped(&shape)?, Saved::Nothing))
     }
 
     fn backward(&self, pass: &Pass<'_>, _: bool, ws: &mut Workspace) -> Result<Gradients> {
-        let _ = ws;
-        let dx = pass.grad.duplicate()?.reshaped(pass.inputs[0].shape())?;
+        let dx = ws.copy(pass.grad)?.reshaped(pass.inputs[0].shape())?;
         Ok(Gradients { inputs: vec![dx], parameters: Vec::new() })
     }
 

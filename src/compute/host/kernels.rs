@@ -4,6 +4,10 @@
 //! tables [`Kernels`] hand out what fits. A sum is made in the order channel, tap, so that it
 //! does not depend on the tile it falls into; with fused multiply-add it is the same number for
 //! every vector length.
+#![expect(
+    clippy::needless_range_loop,
+    reason = "sums stay in registers only when counted loops index them"
+)]
 #![expect(unsafe_code, reason = "bodies compiled for instructions that are detected at run time")]
 
 use super::isa::Isa;

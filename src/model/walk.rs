@@ -1,0 +1,226 @@
+//! The passes that need speed and little memory: inference, and a training step. They follow
+//! the [`plan`](super::plan), and let go of every array with its last use.
+//! [`Graph::trace`] and [`Graph::backward`] do the same layer by layer and keep everything.
+
+use super::graph::{From, Graph, Node, accumulate};
+use super::layer::{Gradients, Mode, Part, Pass, Saved};
+use super::layers::batch_norm::BatchNorm;
+use super::plan::{Block, Step, steps};
+use crate::compute::{Array, Workspace, fused};
+use crate::seed::Stream;
+use crate::{Error, Result};
+
+/// Share of a new batch in the running statistics.
+const MOMENTUM: f64 = 0.1;
+
+/// What an update of the weights needs of a step: the loss and the parameters' gradients.
+type Update = (f64, Vec<Array>);
+
+impl Graph {
+    /// Logits `[n, classes]` of `x [n, 1, k, j, i]` in inference mode.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] when the input does not fit.
+    pub fn forward(&self, x: &Array, ws: &mut Workspace) -> Result<Array> {
+        let mut walk = Walk::new(self.nodes(), x);
+        // by node: the last step that reads its output
+        let mut last_use = vec![usize::MAX; self.nodes().len()];
+        for (at, step) in walk.steps.iter().enumerate() {
+            for from in step.nodes().flat_map(|n| &self.nodes()[n].inputs) {
+                if let From::Node(n) = from {
+                    last_use[*n] = at;
+                }
+            }
+        }
+        for (at, step) in walk.steps.clone().into_iter().enumerate() {
+            walk.forward(step, &mut Mode::Infer, ws)?;
+            for n in (0..last_use.len()).filter(|&n| last_use[n] == at) {
+                walk.outputs[n].take().into_iter().for_each(|a| ws.give(a));
+            }
+            for saved in step.nodes() {
+                std::mem::replace(&mut walk.saved[saved], Saved::Nothing).recycle(ws);
+            }
+        }
+        walk.outputs.pop().flatten().ok_or_else(|| Error::internal("an empty graph"))
+    }
+
+    /// One forward and backward pass in training mode; running statistics are updated.
+    /// `loss` gets the logits and returns the loss and its gradient. Gradients come in the
+    /// order of [`Graph::parameters`].
+    ///
+    /// # Errors
+    /// As [`Graph::forward`].
+    pub fn train_step(
+        &mut self,
+        x: Array,
+        loss: &mut dyn FnMut(&Array) -> Result<(f64, Array)>,
+        dropout: &mut Stream,
+        ws: &mut Workspace,
+    ) -> Result<Update> {
+        let mut walk = Walk::new(self.nodes(), &x);
+        for step in walk.steps.clone() {
+            walk.forward(step, &mut Mode::Train(dropout), ws)?;
+        }
+        let logits = walk.outputs.last().and_then(Option::as_ref);
+        let (value, start) = loss(logits.ok_or_else(|| Error::internal("an empty graph"))?)?;
+        let gradients = walk.backward(start, ws)?;
+        let saved = walk.saved;
+        ws.give(x);
+        for (node, saved) in self.nodes_mut().iter_mut().zip(saved) {
+            node.layer.absorb(&saved, MOMENTUM)?;
+            saved.recycle(ws);
+        }
+        Ok((value, gradients))
+    }
+}
+
+/// A pass under way.
+struct Walk<'a> {
+    nodes: &'a [Node],
+    steps: Vec<Step>,
+    input: &'a Array,
+    /// Outputs still needed, by node; a block has that of its last alone.
+    outputs: Vec<Option<Array>>,
+    saved: Vec<Saved>,
+}
+
+fn gone() -> Error {
+    Error::internal("an array is gone that is still needed")
+}
+
+fn norm_of(node: &Node) -> Result<&BatchNorm> {
+    match node.layer.part() {
+        Part::Norm(norm) => Ok(norm),
+        _ => Err(Error::internal("a block with another layer for its batch norm")),
+    }
+}
+
+impl<'a> Walk<'a> {
+    fn new(nodes: &'a [Node], input: &'a Array) -> Self {
+        Self {
+            nodes,
+            steps: steps(nodes),
+            input,
+            outputs: nodes.iter().map(|_| None).collect(),
+            saved: nodes.iter().map(|_| Saved::Nothing).collect(),
+        }
+    }
+
+    fn at(&self, from: From) -> Result<&Array> {
+        match from {
+            From::Input => Ok(self.input),
+            From::Node(n) => self.outputs[n].as_ref().ok_or_else(gone),
+        }
+    }
+
+    fn inputs(&self, n: usize) -> Result<Vec<&Array>> {
+        self.nodes[n].inputs.iter().map(|&from| self.at(from)).collect()
+    }
+
+    fn forward(&mut self, step: Step, mode: &mut Mode<'_>, ws: &mut Workspace) -> Result<()> {
+        let output = match step {
+            Step::Layer(n) => {
+                let (layer, inputs) = (&self.nodes[n].layer, self.inputs(n)?);
+                let shapes: Vec<&[usize]> = inputs.iter().map(|a| &a.shape()[1..]).collect();
+                let _ = layer.out_shape(&shapes)?;
+                let (output, saved) = layer.forward(&inputs, mode, ws)?;
+                self.saved[n] = saved;
+                output
+            }
+            Step::Block(block) => self.block_forward(block, mode, ws)?,
+        };
+        self.outputs[step.last()] = Some(output);
+        Ok(())
+    }
+
+    fn block_forward(
+        &mut self,
+        block: Block,
+        mode: &Mode<'_>,
+        ws: &mut Workspace,
+    ) -> Result<Array> {
+        let z = self.at(block.source)?;
+        let mut shape = z.shape()[1..].to_vec();
+        for n in Step::Block(block).nodes() {
+            shape = self.nodes[n].layer.out_shape(&[&shape])?;
+        }
+        let Some(n) = block.norm else {
+            let done = fused::forward(z, None, block.kernel, ws)?;
+            self.saved[block.last] = Saved::Winners(done.winners);
+            return Ok(done.output);
+        };
+        let (scale, shift, statistics) = norm_of(&self.nodes[n])?.prepared(z, mode)?;
+        let done = fused::forward(z, Some((&scale, &shift)), block.kernel, ws)?;
+        if let (Some(before), Saved::Statistics(..)) = (block.over, &statistics) {
+            self.saved[before] = Saved::Centred;
+        }
+        self.saved[n] = statistics;
+        self.saved[block.last] = Saved::Winners(done.winners);
+        Ok(done.output)
+    }
+
+    /// Gradients of the parameters, for a gradient of the last node's output.
+    fn backward(&mut self, start: Array, ws: &mut Workspace) -> Result<Vec<Array>> {
+        let mut grads: Vec<Option<Array>> = self.nodes.iter().map(|_| None).collect();
+        let mut parameters: Vec<Vec<Array>> = self.nodes.iter().map(|_| Vec::new()).collect();
+        if let Some(last) = grads.last_mut() {
+            *last = Some(start);
+        }
+        while let Some(step) = self.steps.pop() {
+            let last = step.last();
+            let Some(grad) = grads[last].take() else { continue };
+            let (back, of, sources) = match step {
+                Step::Layer(n) => {
+                    let inputs = self.inputs(n)?;
+                    let wanted = self.nodes[n].inputs.iter().any(|f| *f != From::Input);
+                    // an affine layer's output has become its gradient; it does not look
+                    let output = self.outputs[n].as_ref().unwrap_or(&grad);
+                    let pass = Pass { inputs: &inputs, output, saved: &self.saved[n], grad: &grad };
+                    let back = self.nodes[n].layer.backward(&pass, wanted, ws)?;
+                    (back, n, self.nodes[n].inputs.clone())
+                }
+                Step::Block(block) => {
+                    let back = self.block_backward(block, &grad, ws)?;
+                    (back, block.norm.unwrap_or(last), vec![block.source])
+                }
+            };
+            parameters[of] = back.parameters;
+            for (from, gradient) in sources.into_iter().zip(back.inputs) {
+                match from {
+                    From::Input => ws.give(gradient),
+                    From::Node(n) => accumulate(&mut grads[n], gradient, ws)?,
+                }
+            }
+            [Some(grad), self.outputs[last].take()].into_iter().flatten().for_each(|a| ws.give(a));
+        }
+        Ok(parameters.into_iter().flatten().collect())
+    }
+
+    fn block_backward(
+        &mut self,
+        block: Block,
+        grad: &Array,
+        ws: &mut Workspace,
+    ) -> Result<Gradients> {
+        let z = match block.over {
+            Some(n) => self.outputs[n].take().ok_or_else(gone)?,
+            None => ws.copy(self.at(block.source)?)?,
+        };
+        let saved = std::mem::replace(&mut self.saved[block.last], Saved::Nothing);
+        let (Some(output), Saved::Winners(winners)) = (self.outputs[block.last].take(), saved)
+        else {
+            return Err(gone());
+        };
+        let done = fused::Rectified { output, winners };
+        let (dz, parameters) = match block.norm {
+            Some(n) => {
+                let norm = norm_of(&self.nodes[n])?;
+                norm.fused_backward(z, &done, grad, &self.saved[n], block.kernel)?
+            }
+            None => (fused::backward(z, &done, grad, None, block.kernel)?.0, Vec::new()),
+        };
+        ws.give(done.output);
+        ws.give_winners(done.winners);
+        Ok(Gradients { inputs: vec![dz], parameters })
+    }
+}
