@@ -30,7 +30,7 @@ pub struct Rectified {
 }
 
 /// Windows of a channel of `z`; without a pool the channel is one row, of any rank.
-fn tiles(shape: &[usize], kernel: [usize; 3]) -> Result<Tiles> {
+pub(super) fn tiles(shape: &[usize], kernel: [usize; 3]) -> Result<Tiles> {
     if kernel == [1; 3] {
         let row = [1, 1, shape[2..].iter().product()];
         return Ok(Tiles { input: row, kernel, output: row });

@@ -14,6 +14,7 @@ pub mod conformance;
 pub mod conv3d;
 pub mod dense;
 pub mod elementwise;
+pub mod flow;
 pub mod fused;
 pub mod geometry;
 pub mod group_norm;

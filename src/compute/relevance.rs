@@ -5,7 +5,8 @@ use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use super::array::{Array, Real};
-use super::host::tiles::{dot, sum_and_mass};
+use super::flow::{Flow, place};
+use super::host::tiles::{Tiles, dot, quotients, sum_and_mass};
 use super::workspace::Workspace;
 use crate::{Result, by_type};
 
@@ -84,6 +85,8 @@ pub struct Quotient {
     pub stabiliser: Vec<f64>,
     /// Per sample: relevance at outputs with z = 0, where no contribution can take it.
     pub degenerate: Vec<f64>,
+    /// Σ s per sample and channel, row by row.
+    pub by_channel: Vec<f64>,
 }
 
 /// Which outputs a quotient serves, and how much of their relevance.
@@ -105,94 +108,186 @@ impl Served<'_> {
     }
 }
 
+/// Sums of a piece: the stabiliser's share, the degenerate one, Σ s.
+type Bins = [f64; 3];
+
+fn added(bins: Bins, more: &Bins) -> Bins {
+    [bins[0] + more[0], bins[1] + more[1], bins[2] + more[2]]
+}
+
+/// One channel of a quotient, and what it looks at.
+struct Channel<'a, T> {
+    z: &'a [T],
+    only: Option<(&'a [T], bool)>,
+    beside: Option<&'a [T]>,
+    gain: f64,
+    stabiliser: Stabiliser,
+    root: f64,
+}
+
+impl<T: Real> Channel<'_, T> {
+    /// `s` of one output with relevance `r`.
+    fn one(&self, at: usize, r: T, bins: &mut Bins) -> T {
+        let (z, mut part) = (self.z[at], self.gain * r.wide());
+        if let Some((sign, side)) = self.only {
+            if sign[at] == T::ZERO && side {
+                bins[1] += part;
+            }
+            if sign[at] == T::ZERO || (sign[at] > T::ZERO) != side {
+                return T::ZERO;
+            }
+        }
+        if self.beside.is_some_and(|b| b[at] == T::ZERO) && z != T::ZERO {
+            part = r.wide();
+        } else if self.beside.is_some_and(|b| b[at] != T::ZERO) && z == T::ZERO {
+            return T::ZERO;
+        }
+        let (below, added) = self.stabiliser.below(z.wide(), self.root);
+        // with ε = 0 an output of exactly 0 has nothing to divide by
+        let s = if below != 0.0 && part != 0.0 { T::of(part / below) } else { T::ZERO };
+        if z != T::ZERO {
+            bins[0] += added * s.wide();
+        } else if below == 0.0 {
+            bins[1] += part;
+        } else {
+            bins[1] += added * s.wide();
+        }
+        bins[2] += s.wide();
+        s
+    }
+
+    /// Every output.
+    fn whole(&self, r: &[T], s: &mut [T]) -> Bins {
+        let Stabiliser { epsilon, mode, zero_is_positive } = self.stabiliser;
+        let plain = self.only.is_none() && self.beside.is_none() && zero_is_positive;
+        if plain && mode == Damping::Absolute && epsilon > 0.0 {
+            return quotients(r, self.z, [self.gain, epsilon], s);
+        }
+        let mut bins = Bins::default();
+        for (at, (s, r)) in s.iter_mut().zip(r).enumerate() {
+            *s = self.one(at, *r, &mut bins);
+        }
+        bins
+    }
+
+    /// The voxels that won their windows; nothing comes to the others.
+    fn won(&self, values: &[T], winners: &[u8], tiles: &Tiles, s: &mut [T]) -> Bins {
+        let mut bins = Bins::default();
+        s.fill(T::ZERO);
+        for (window, (value, winner)) in values.iter().zip(winners).enumerate() {
+            let at = place(tiles, window, *winner);
+            s[at] = self.one(at, *value, &mut bins);
+        }
+        bins
+    }
+}
+
 /// `s = gain · R / stabilised(z)` at the outputs served, 0 at the others.
 ///
 /// # Errors
 /// [`crate::Error::Internal`] when an array is not on the host.
 pub fn quotient(
-    r: &Array,
+    r: &Flow<'_>,
     z: &Array,
     served: Served<'_>,
     stabiliser: Stabiliser,
     ws: &mut Workspace,
 ) -> Result<Quotient> {
-    let len = (z.len() / z.shape()[0]).max(1);
+    let samples = z.shape()[0];
+    let channels = samples * z.shape()[1];
+    // Features of a dense layer are channels of one voxel: they are done a sample at a time.
+    let voxels = (z.len() / channels.max(1)).max(1);
+    let len = if voxels == 1 { z.len() / samples } else { voxels };
     let mut s = ws.take(z.dtype(), z.shape())?;
-    let bins: Vec<(f64, f64)> = by_type!(z, T => {
-        let (r, z) = (r.host::<T>()?, z.host::<T>()?);
+    let bins: Vec<Bins> = by_type!(z, T => {
+        let z_data = z.host::<T>()?;
         let only = served.only.map(|(a, side)| Ok::<_, crate::Error>((a.host::<T>()?, side)));
         let only = only.transpose()?;
         let beside = served.beside.map(Array::host::<T>).transpose()?;
-        s.host_mut::<T>()?
-            .par_chunks_mut(len)
-            .enumerate()
-            .map(|(n, s)| {
-                let from = n * len;
-                let root = match stabiliser.mode {
-                    Damping::RootMeanSquare => root_mean_square(&z[from..from + s.len()]),
-                    Damping::Absolute | Damping::Clipped => 0.0,
+        let roots: Vec<f64> = match stabiliser.mode {
+            Damping::RootMeanSquare => {
+                z_data.par_chunks(z.len() / samples).map(root_mean_square).collect()
+            }
+            Damping::Absolute | Damping::Clipped => vec![0.0; samples],
+        };
+        let part = |at: std::ops::Range<usize>| Channel {
+            z: &z_data[at.clone()],
+            only: only.map(|(a, side)| (&a[at.clone()], side)),
+            beside: beside.map(|b| &b[at.clone()]),
+            gain: served.gain,
+            stabiliser,
+            root: roots[at.start * samples / z.len()],
+        };
+        match r {
+            Flow::Whole(r) => {
+                let r = r.host::<T>()?;
+                let channel = |(c, s): (usize, &mut [T])| {
+                    let piece = |(p, s): (usize, &mut [T])| {
+                        let from = c * len + p * PIECE;
+                        part(from..from + s.len()).whole(&r[from..from + s.len()], s)
+                    };
+                    let pieces: Vec<Bins> =
+                        s.par_chunks_mut(PIECE).enumerate().map(piece).collect();
+                    pieces.iter().fold(Bins::default(), added)
                 };
-                let piece = |(p, s): (usize, &mut [T])| {
-                    let (from, mut bins) = (from + p * PIECE, (0.0, 0.0));
-                    for (at, s) in (from..).zip(s) {
-                        *s = T::ZERO;
-                        let mut part = served.gain * r[at].wide();
-                        if let Some((sign, side)) = only {
-                            if sign[at] == T::ZERO && side {
-                                bins.1 += part;
-                            }
-                            if sign[at] == T::ZERO || (sign[at] > T::ZERO) != side {
-                                continue;
-                            }
-                        }
-                        if beside.is_some_and(|b| b[at] == T::ZERO) && z[at] != T::ZERO {
-                            part = r[at].wide();
-                        } else if beside.is_some_and(|b| b[at] != T::ZERO) && z[at] == T::ZERO {
-                            continue;
-                        }
-                        let (below, added) = stabiliser.below(z[at].wide(), root);
-                        // with ε = 0 an output of exactly 0 has nothing to divide by
-                        if below != 0.0 && part != 0.0 {
-                            *s = T::of(part / below);
-                        }
-                        if z[at] != T::ZERO {
-                            bins.0 += added * s.wide();
-                        } else if below == 0.0 {
-                            bins.1 += part;
-                        } else {
-                            bins.1 += added * s.wide();
-                        }
-                    }
-                    bins
+                s.host_mut::<T>()?.par_chunks_mut(len).enumerate().map(channel).collect()
+            }
+            Flow::Winners(of) => {
+                let (tiles, [_, _, windows]) = (of.tiles()?, of.sizes());
+                let values = of.values.host::<T>()?;
+                let channel = |(c, s): (usize, &mut [T])| {
+                    let own = c * windows..(c + 1) * windows;
+                    let (values, winners) = (&values[own.clone()], &of.winners[own]);
+                    part(c * len..(c + 1) * len).won(values, winners, &tiles, s)
                 };
-                let pieces: Vec<(f64, f64)> =
-                    s.par_chunks_mut(PIECE).enumerate().map(piece).collect();
-                pieces.iter().fold((0.0, 0.0), |sum, bins| (sum.0 + bins.0, sum.1 + bins.1))
-            })
-            .collect()
+                s.host_mut::<T>()?.par_chunks_mut(len).enumerate().map(channel).collect()
+            }
+        }
     });
-    let (stabiliser, degenerate) = bins.into_iter().unzip();
-    Ok(Quotient { s, stabiliser, degenerate })
+    let per_sample: Vec<Bins> = bins
+        .chunks((bins.len() / samples.max(1)).max(1))
+        .map(|sample| sample.iter().fold(Bins::default(), added))
+        .collect();
+    let (stabiliser, degenerate) = per_sample.iter().map(|b| (b[0], b[1])).unzip();
+    let by_channel = match voxels {
+        1 => s.to_f64()?,
+        _ => bins.iter().map(|b| b[2]).collect(),
+    };
+    Ok(Quotient { s, stabiliser, degenerate, by_channel })
+}
+
+/// Whether any relevance comes to outputs where `z` is positive, or negative.
+///
+/// # Errors
+/// [`crate::Error::Internal`] when an array is not on the host.
+pub fn comes_to(r: &Flow<'_>, z: &Array, positive: bool) -> Result<bool> {
+    by_type!(z, T => {
+        let z = z.host::<T>()?;
+        let side = |z: T| if positive { z > T::ZERO } else { z < T::ZERO };
+        Ok(match r {
+            Flow::Whole(r) => {
+                let pieces = r.host::<T>()?.par_chunks(PIECE).zip(z.par_chunks(PIECE));
+                pieces.any(|(r, z)| {
+                    let both = |any: bool, (r, z): (&T, &T)| any | ((*r != T::ZERO) & side(*z));
+                    r.iter().zip(z).fold(false, both)
+                })
+            }
+            Flow::Winners(of) => {
+                let (tiles, [_, len, windows]) = (of.tiles()?, of.sizes());
+                let channels = of.values.host::<T>()?.par_chunks(windows).enumerate();
+                channels.any(|(c, values)| {
+                    let winners = &of.winners[c * windows..(c + 1) * windows];
+                    values.iter().zip(winners).enumerate().any(|(at, (r, won))| {
+                        *r != T::ZERO && side(z[c * len + place(&tiles, at, *won)])
+                    })
+                })
+            }
+        })
+    })
 }
 
 fn root_mean_square<T: Real>(z: &[T]) -> f64 {
     (dot(z, z) / z.len().max(1) as f64).sqrt()
-}
-
-/// `Σ_p s[n, c, p] · bias[c]` per sample and channel, row by row.
-///
-/// # Errors
-/// [`crate::Error::Internal`] when an array is not on the host.
-pub fn bias_by_channel(s: &Array, bias: &Array) -> Result<Vec<f64>> {
-    let channels = s.shape()[1];
-    let len: usize = s.shape()[2..].iter().product();
-    by_type!(s, T => {
-        let (s, b) = (s.host::<T>()?, bias.host::<T>()?);
-        let share = |(at, s): (usize, &[T])| {
-            b[at % channels].wide() * sum_and_mass(s)[0]
-        };
-        Ok(s.par_chunks(len).enumerate().map(share).collect())
-    })
 }
 
 /// Per sample: (Σ, Σ|·|), in pieces added in order.

@@ -5,11 +5,12 @@ use super::ledger::LedgerLine;
 use super::rules::Applied;
 use super::start::{Seeded, Start, logits_node, seed};
 use super::terms::{Share, redistribute};
+use crate::compute::flow::{Flow, Winners};
 use crate::compute::relevance::Served;
 use crate::compute::{Array, Workspace, blocks, elementwise, five, relevance};
 use crate::model::Graph;
 use crate::model::graph::{From, Node, Trace, accumulate};
-use crate::model::layer::{Mode, Pass, PerSample, Role};
+use crate::model::layer::{Pass, PerSample, Role};
 use crate::model::layers::channel_affine::ChannelAffine;
 use crate::{Error, Result};
 
@@ -55,7 +56,7 @@ pub fn explain_each(
     starts: &[Start],
     ws: &mut Workspace,
 ) -> Result<Explanation> {
-    let trace = graph.trace(x.duplicate()?, &mut Mode::Infer, ws)?;
+    let trace = graph.trace_winners(ws.copy(x)?, ws)?;
     let last = logits_node(graph)?;
     let Seeded { scores, relevance: first, .. } = seed(&trace.outputs[last], starts)?;
     let logits = trace.outputs[last].to_f64()?;
@@ -70,10 +71,10 @@ pub fn explain_each(
         input: None,
         ledgers: scores.iter().map(|_| Vec::new()).collect(),
     };
-    walk.received[last] = Some(first);
-    for (n, node) in graph.nodes().iter().enumerate().rev() {
+    walk.received[last] = Some(Received { flow: Flow::Whole(first), sums: None });
+    for n in (0..graph.nodes().len()).rev() {
         if let Some(r) = walk.received[n].take() {
-            walk.step(n, node, r, ws)?;
+            walk.step(graph, n, r, ws)?;
         }
     }
     let relevance = walk.input.ok_or_else(|| Error::internal("relevance never met the input"))?;
@@ -90,14 +91,22 @@ struct Walk<'a> {
     /// Least and largest value the input can have, per sample.
     bounds: Vec<(f64, f64)>,
     sinks: Vec<(String, Array)>,
-    received: Vec<Option<Array>>,
+    received: Vec<Option<Received<'a>>>,
     input: Option<Array>,
     ledgers: Vec<Vec<LedgerLine>>,
 }
 
-/// What a layer did with its relevance: one array per input and the bins per sample.
-struct Handed {
-    inputs: Vec<Array>,
+/// Relevance that came to a node, with its Σ and Σ|·| per sample once they are known.
+struct Received<'t> {
+    flow: Flow<'t>,
+    sums: Option<Vec<(f64, f64)>>,
+}
+
+/// What a layer did with its relevance: what each input gets and the bins per sample.
+struct Handed<'t> {
+    inputs: Vec<Flow<'t>>,
+    /// Whether the one input gets the very numbers that came.
+    same: bool,
     rule: String,
     bias: Vec<f64>,
     /// Of the bias, per sample and channel.
@@ -106,12 +115,19 @@ struct Handed {
     degenerate: Vec<f64>,
 }
 
-impl Walk<'_> {
-    fn step(&mut self, n: usize, node: &Node, r: Array, ws: &mut Workspace) -> Result<()> {
-        let handed = self.hand_on(n, node, &r, ws)?;
-        let before = relevance::sample_sums(&r)?;
-        let after: Vec<Vec<(f64, f64)>> =
-            handed.inputs.iter().map(relevance::sample_sums).collect::<Result<_>>()?;
+impl<'a> Walk<'a> {
+    fn step(&mut self, graph: &Graph, n: usize, r: Received<'a>, ws: &mut Workspace) -> Result<()> {
+        let node = &graph.nodes()[n];
+        let before = match r.sums {
+            Some(sums) => sums,
+            None => r.flow.sums()?,
+        };
+        let handed = self.hand_on(graph, n, r.flow, ws)?;
+        let after: Vec<Vec<(f64, f64)>> = if handed.same {
+            vec![before.clone()]
+        } else {
+            handed.inputs.iter().map(Flow::sums).collect::<Result<_>>()?
+        };
         for (sample, ledger) in self.ledgers.iter_mut().enumerate() {
             ledger.push(LedgerLine {
                 layer: node.name.clone(),
@@ -131,78 +147,130 @@ impl Walk<'_> {
             let shape = [samples, sink.len() / samples];
             self.sinks.push((node.name.clone(), Array::from_vec(sink, &shape)?));
         }
-        for (from, part) in node.inputs.iter().zip(handed.inputs) {
-            let slot = match from {
-                From::Input => &mut self.input,
-                From::Node(m) => &mut self.received[*m],
-            };
-            accumulate(slot, part, ws)?;
+        for ((from, flow), sums) in node.inputs.iter().zip(handed.inputs).zip(after) {
+            match from {
+                From::Input => accumulate(&mut self.input, flow.whole(ws)?, ws)?,
+                From::Node(m) => self.receive(*m, flow, sums, ws)?,
+            }
         }
-        ws.give(r);
         Ok(())
     }
 
-    fn hand_on(&self, n: usize, node: &Node, r: &Array, ws: &mut Workspace) -> Result<Handed> {
+    /// Adds to what has already come to a node.
+    fn receive(
+        &mut self,
+        n: usize,
+        flow: Flow<'a>,
+        sums: Vec<(f64, f64)>,
+        ws: &mut Workspace,
+    ) -> Result<()> {
+        let slot = &mut self.received[n];
+        *slot = Some(match slot.take() {
+            None => Received { flow, sums: Some(sums) },
+            Some(before) => {
+                let mut sum = Some(before.flow.whole(ws)?);
+                accumulate(&mut sum, flow.whole(ws)?, ws)?;
+                let sum = sum.ok_or_else(|| Error::internal("a sum of nothing"))?;
+                Received { flow: Flow::Whole(sum), sums: None }
+            }
+        });
+        Ok(())
+    }
+
+    fn hand_on(
+        &self,
+        graph: &Graph,
+        n: usize,
+        r: Flow<'a>,
+        ws: &mut Workspace,
+    ) -> Result<Handed<'a>> {
+        let node = &graph.nodes()[n];
         let inputs: Vec<&Array> = node.inputs.iter().map(|&f| self.trace.at(f)).collect();
         let output = &self.trace.outputs[n];
         let none = || vec![0.0; self.ledgers.len()];
-        let plain = |inputs: Vec<Array>, rule: &str| Handed {
+        let flows = |inputs: Vec<Flow<'a>>, rule: &str| Handed {
             inputs,
+            same: false,
             rule: rule.to_owned(),
             bias: none(),
             sink: None,
             stabiliser: none(),
             degenerate: none(),
         };
+        let plain = |inputs: Vec<Array>, rule: &str| {
+            flows(inputs.into_iter().map(Flow::Whole).collect(), rule)
+        };
+        let same = |r: Flow<'a>| Handed { same: true, ..flows(vec![r], "pass") };
+        // What the layer's own backward pass makes of an array.
+        let back = |grad: &Array, ws: &mut Workspace| -> Result<Vec<Array>> {
+            let pass = Pass { inputs: &inputs, output, saved: &self.trace.saved[n], grad };
+            Ok(node.layer.backward(&pass, true, ws)?.inputs)
+        };
         match node.layer.role() {
-            Role::Pointwise | Role::Link => Ok(plain(vec![r.duplicate()?], "pass")),
+            Role::Pointwise | Role::Link => Ok(same(r)),
             Role::Gate => {
                 let none = inputs[1].zeros_like_type(inputs[1].shape());
-                Ok(plain(vec![r.duplicate()?, none], "signal"))
+                Ok(flows(vec![r, Flow::Whole(none)], "signal"))
             }
+            Role::Reshape => Ok(same(Flow::Whole(r.whole(ws)?.reshaped(inputs[0].shape())?))),
             Role::Split => {
-                let pass = Pass { inputs: &inputs, output, saved: &self.trace.saved[n], grad: r };
-                Ok(plain(node.layer.backward(&pass, true, ws)?.inputs, "split"))
+                let r = r.whole(ws)?;
+                let parts = back(&r, ws)?;
+                ws.give(r);
+                Ok(plain(parts, "split"))
             }
             Role::Border(before) => {
+                let r = r.whole(ws)?;
                 let within = five(inputs[0], "input of a border")?;
-                let degenerate = blocks::border_sums(r, within, before)?;
-                let inner = blocks::crop(r, within, before, ws)?;
+                let degenerate = blocks::border_sums(&r, within, before)?;
+                let inner = blocks::crop(&r, within, before, ws)?;
+                ws.give(r);
                 Ok(Handed { degenerate, ..plain(vec![inner], "within") })
             }
-            Role::PerSample(layer) => self.per_sample(n, node, layer, r, ws),
-            Role::Reshape => Ok(plain(vec![r.duplicate()?.reshaped(inputs[0].shape())?], "pass")),
+            Role::PerSample(layer) => {
+                let r = r.whole(ws)?;
+                let handed = self.per_sample(n, node, layer, &r, ws);
+                ws.give(r);
+                handed
+            }
             Role::Routing => {
-                let pass = Pass { inputs: &inputs, output, saved: &self.trace.saved[n], grad: r };
-                Ok(plain(node.layer.backward(&pass, true, ws)?.inputs, "winner"))
+                let r = r.whole(ws)?;
+                if let Some((winners, kernel, shape)) = self.trace.winners(graph, n) {
+                    let of = Winners { values: r, winners, kernel, shape };
+                    return Ok(Handed { same: true, ..flows(vec![Flow::Winners(of)], "winner") });
+                }
+                let routed = back(&r, ws)?;
+                ws.give(r);
+                Ok(plain(routed, "winner"))
             }
             Role::Proportional | Role::Merge => {
-                let q = relevance::quotient(
-                    r,
-                    output,
-                    Served::all(1.0),
-                    self.composite.stabiliser,
-                    ws,
-                )?;
-                let pass =
-                    Pass { inputs: &inputs, output, saved: &self.trace.saved[n], grad: &q.s };
-                let back = node.layer.backward(&pass, true, ws)?.inputs;
-                let product =
-                    |(x, c): (&&Array, &Array)| elementwise::times(x, c, &mut Workspace::new());
-                let handed = inputs.iter().zip(&back).map(product).collect::<Result<_>>()?;
+                let stabiliser = self.composite.stabiliser;
+                let q = relevance::quotient(&r, output, Served::all(1.0), stabiliser, ws)?;
+                r.recycle(ws);
+                let shares = back(&q.s, ws)?;
+                ws.give(q.s);
+                let mut handed = Vec::with_capacity(shares.len());
+                for (x, share) in inputs.iter().zip(shares) {
+                    handed.push(elementwise::times(x, &share, ws)?);
+                    ws.give(share);
+                }
                 let (stabiliser, degenerate) = (q.stabiliser, q.degenerate);
                 Ok(Handed { stabiliser, degenerate, ..plain(handed, "norm") })
             }
             Role::Affine(affine) => {
                 let applied = self.applied(n, node)?;
                 if applied.rule.card.id == "pass" {
-                    return Ok(plain(vec![passed(node, inputs[0], r)?], "pass"));
+                    let r = r.whole(ws)?;
+                    keeps_shape(node, inputs[0], &r)?;
+                    return Ok(same(Flow::Whole(r)));
                 }
                 let groups = applied.groups();
                 let way = applied.way(&groups, &self.bounds);
-                let share = redistribute(affine, inputs[0], output, r, &way, ws)?;
+                let share = redistribute(affine, inputs[0], output, &r, &way, ws)?;
+                r.recycle(ws);
                 Ok(Handed {
-                    inputs: vec![share.input],
+                    inputs: vec![Flow::Whole(share.input)],
+                    same: false,
                     rule: applied.words(),
                     bias: share.bias,
                     sink: share.sink,
@@ -233,7 +301,7 @@ impl Walk<'_> {
         layer: &dyn PerSample,
         r: &Array,
         ws: &mut Workspace,
-    ) -> Result<Handed> {
+    ) -> Result<Handed<'a>> {
         let (x, z) = (self.trace.at(node.inputs[0]), &self.trace.outputs[n]);
         let applied = self.applied(n, node)?;
         let groups = applied.groups();
@@ -250,18 +318,20 @@ impl Walk<'_> {
             if applied.rule.card.id == "pass" {
                 let zeros = || vec![0.0];
                 let (bias, stabiliser, degenerate) = (zeros(), zeros(), zeros());
-                let input = passed(node, &x, &r)?;
+                keeps_shape(node, &x, &r)?;
+                let input = r;
                 shares.push(Share { input, bias, sink: None, stabiliser, degenerate });
                 continue;
             }
             let way = applied.way(&groups, &self.bounds[s..=s]);
-            shares.push(redistribute(&affine, &x, &z, &r, &way, ws)?);
+            shares.push(redistribute(&affine, &x, &z, &Flow::Whole(r), &way, ws)?);
         }
         let maps: Vec<&Array> = shares.iter().map(|s| &s.input).collect();
         let bin = |of: fn(&Share) -> &Vec<f64>| shares.iter().flat_map(|s| of(s).clone()).collect();
         let sinks: Option<Vec<Vec<f64>>> = shares.iter().map(|s| s.sink.clone()).collect();
         Ok(Handed {
-            inputs: vec![blocks::stack(&maps, ws)?],
+            inputs: vec![Flow::Whole(blocks::stack(&maps, ws)?)],
+            same: false,
             rule: applied.words(),
             bias: bin(|s| &s.bias),
             sink: sinks.map(|s| s.concat()),
@@ -271,10 +341,10 @@ impl Walk<'_> {
     }
 }
 
-/// Relevance unchanged, for a layer that keeps the shape.
-fn passed(node: &Node, x: &Array, r: &Array) -> Result<Array> {
+/// Refuses to pass relevance through a layer that changes the shape.
+fn keeps_shape(node: &Node, x: &Array, r: &Array) -> Result<()> {
     if x.shape() == r.shape() {
-        return r.duplicate();
+        return Ok(());
     }
     Err(Error::usage(
         "E-RULE-004",

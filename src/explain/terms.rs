@@ -8,6 +8,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::Result;
+use crate::compute::flow::Flow;
 use crate::compute::relevance::{Served, Stabiliser};
 use crate::compute::{Array, Workspace, elementwise, relevance};
 use crate::model::graph::accumulate;
@@ -168,18 +169,48 @@ pub struct Share {
     pub degenerate: Vec<f64>,
 }
 
-fn feed(x: &Array, feed: Feed, bounds: &[(f64, f64)], ws: &mut Workspace) -> Result<Array> {
+/// What a term sees of an input without negative numbers, or of one with them.
+fn feed<'x>(
+    x: &'x Array,
+    feed: Feed,
+    signed: bool,
+    bounds: &[(f64, f64)],
+    ws: &mut Workspace,
+) -> Result<Fed<'x>> {
     let filled = |value: &dyn Fn(usize) -> f64, ws: &mut Workspace| {
         let values: Vec<f64> = (0..x.shape()[0]).map(value).collect();
         elementwise::per_sample(x, &values, ws)
     };
-    match feed {
-        Feed::All => x.duplicate(),
-        Feed::Positive => elementwise::part(x, true, ws),
-        Feed::Negative => elementwise::part(x, false, ws),
-        Feed::One => filled(&|_| 1.0, ws),
-        Feed::Low => filled(&|n| bounds.get(n).map_or(0.0, |b| b.0), ws),
-        Feed::High => filled(&|n| bounds.get(n).map_or(0.0, |b| b.1), ws),
+    Ok(Fed::Made(match feed {
+        Feed::All => return Ok(Fed::Input(x)),
+        Feed::Positive if !signed => return Ok(Fed::Input(x)),
+        Feed::Positive => elementwise::part(x, true, ws)?,
+        Feed::Negative => elementwise::part(x, false, ws)?,
+        Feed::One => filled(&|_| 1.0, ws)?,
+        Feed::Low => filled(&|n| bounds.get(n).map_or(0.0, |b| b.0), ws)?,
+        Feed::High => filled(&|n| bounds.get(n).map_or(0.0, |b| b.1), ws)?,
+    }))
+}
+
+/// The input of a layer, or what was made of it.
+#[derive(Debug)]
+enum Fed<'x> {
+    Input(&'x Array),
+    Made(Array),
+}
+
+impl Fed<'_> {
+    fn array(&self) -> &Array {
+        match self {
+            Self::Input(x) => x,
+            Self::Made(x) => x,
+        }
+    }
+
+    fn recycle(self, ws: &mut Workspace) {
+        if let Self::Made(x) = self {
+            ws.give(x);
+        }
     }
 }
 
@@ -190,36 +221,52 @@ fn tuned(w: &Array, tune: Tune, ws: &mut Workspace) -> Result<Array> {
     }
 }
 
-/// The parts of a group: its sum, and per term input, weight and bias.
-struct Sum {
+/// The parts of a group: its sum, per term input and weight, and the bias of all.
+struct Sum<'x> {
     z: Array,
-    kept: Vec<(Array, Array, Option<Array>)>,
+    fed: Vec<Fed<'x>>,
+    weights: Vec<Array>,
+    bias: Option<Array>,
 }
 
 /// Contributions of a group; none where no term can contribute.
-fn sum(
+fn sum<'x>(
     layer: &dyn Affine,
-    x: &Array,
+    x: &'x Array,
+    signed: bool,
     group: &Group,
     way: &Way<'_>,
     ws: &mut Workspace,
-) -> Result<Option<Sum>> {
-    let signed = elementwise::any_negative(x)?;
-    let (mut z, mut kept) = (None, Vec::new());
+) -> Result<Option<Sum<'x>>> {
+    let (mut fed, mut weights, mut bias) = (Vec::new(), Vec::new(), None);
     for term in group.terms.iter().filter(|t| signed || t.feed != Feed::Negative) {
-        let fed = feed(x, term.feed, way.bounds, ws)?;
-        let weight = tuned(layer.weight(), term.weight, ws)?;
-        let bias = match (term.bias, layer.bias()) {
-            (Some(tune), Some(b)) if way.bias != BiasPolicy::Drop => Some(tuned(b, tune, ws)?),
-            _ => None,
-        };
-        accumulate(&mut z, layer.apply(&fed, &weight, bias.as_ref(), ws)?, ws)?;
-        kept.push((fed, weight, bias));
+        fed.push(feed(x, term.feed, signed, way.bounds, ws)?);
+        weights.push(tuned(layer.weight(), term.weight, ws)?);
+        if let (Some(tune), Some(b)) = (term.bias, layer.bias())
+            && way.bias != BiasPolicy::Drop
+        {
+            accumulate(&mut bias, tuned(b, tune, ws)?, ws)?;
+        }
     }
-    Ok(z.map(|z| Sum { z, kept }))
+    if fed.is_empty() {
+        return Ok(None);
+    }
+    let terms: Vec<(&Array, &Array)> = fed.iter().map(Fed::array).zip(&weights).collect();
+    let z = layer.apply_all(&terms, bias.as_ref(), ws)?;
+    Ok(Some(Sum { z, fed, weights, bias }))
 }
 
-/// Redistributes `r`, shaped like the layer's output `z`, to the layer's input `x`.
+/// Whether any relevance comes to the outputs a group serves. Groups that look at each other's
+/// sums are always made.
+fn served(group: &Group, z: &Array, r: &Flow<'_>, way: &Way<'_>) -> Result<bool> {
+    match group.outputs {
+        Outputs::Negative if !way.rescue => relevance::comes_to(r, z, false),
+        // The positive side also books what comes to outputs of exactly 0.
+        Outputs::All | Outputs::Positive | Outputs::Negative => Ok(true),
+    }
+}
+
+/// Redistributes `r`, relevance of the layer's output `z`, to the layer's input `x`.
 ///
 /// # Errors
 /// [`crate::Error::Shape`] when shapes do not fit.
@@ -227,18 +274,22 @@ pub fn redistribute(
     layer: &dyn Affine,
     x: &Array,
     z: &Array,
-    r: &Array,
+    r: &Flow<'_>,
     way: &Way<'_>,
     ws: &mut Workspace,
 ) -> Result<Share> {
     let zeros = || vec![0.0; x.shape()[0]];
     let (mut bias, mut stabiliser, mut degenerate) = (zeros(), zeros(), zeros());
     let (mut total, mut sink): (Option<Array>, Option<Vec<f64>>) = (None, None);
+    let signed = elementwise::any_negative(x)?;
     // Which neurons have one sign only is known when both sums are.
     let at_once = if way.rescue && way.groups.len() == 2 { 2 } else { 1 };
     for groups in way.groups.chunks(at_once) {
-        let sums: Vec<Option<Sum>> =
-            groups.iter().map(|group| sum(layer, x, group, way, ws)).collect::<Result<_>>()?;
+        let mut sums = Vec::with_capacity(groups.len());
+        for group in groups {
+            let make = served(group, z, r, way)?;
+            sums.push(if make { sum(layer, x, signed, group, way, ws)? } else { None });
+        }
         let mut quotients = Vec::new();
         for (at, (group, own)) in groups.iter().zip(&sums).enumerate() {
             let Some(own) = own else { continue };
@@ -251,24 +302,27 @@ pub fn redistribute(
             let served = Served { gain: group.gain, only, beside: other.map(|o| &o.z) };
             quotients.push(relevance::quotient(r, &own.z, served, way.stabiliser, ws)?);
         }
-        for (Sum { z, kept }, q) in sums.into_iter().flatten().zip(quotients) {
+        for (Sum { z, fed, weights, bias: b }, q) in sums.into_iter().flatten().zip(quotients) {
             ws.give(z);
             add(&mut stabiliser, &q.stabiliser);
             add(&mut degenerate, &q.degenerate);
-            for (fed, weight, b) in kept {
-                if let Some(b) = b {
-                    let share = relevance::bias_by_channel(&q.s, &b)?;
-                    let per_sample = share.chunks(b.len().max(1)).map(|c| c.iter().sum());
-                    add(&mut bias, &per_sample.collect::<Vec<f64>>());
-                    if way.bias == BiasPolicy::Sink {
-                        add(sink.get_or_insert_with(|| vec![0.0; share.len()]), &share);
-                    }
+            if let Some(b) = b {
+                let share = of_bias(&q.by_channel, &b)?;
+                let per_sample = share.chunks(b.len().max(1)).map(|c| c.iter().sum());
+                add(&mut bias, &per_sample.collect::<Vec<f64>>());
+                if way.bias == BiasPolicy::Sink {
+                    add(sink.get_or_insert_with(|| vec![0.0; share.len()]), &share);
                 }
-                let back = layer.transpose(&q.s, &weight, x, ws)?;
-                let handed = elementwise::times(&fed, &back, ws)?;
-                [fed, weight, back].into_iter().for_each(|a| ws.give(a));
+            }
+            let used: Vec<&Array> = weights.iter().collect();
+            let back = layer.transpose_all(&q.s, &used, x, ws)?;
+            for (fed, back) in fed.into_iter().zip(back) {
+                let handed = elementwise::times(fed.array(), &back, ws)?;
+                fed.recycle(ws);
+                ws.give(back);
                 accumulate(&mut total, handed, ws)?;
             }
+            weights.into_iter().for_each(|w| ws.give(w));
             ws.give(q.s);
         }
     }
@@ -277,6 +331,12 @@ pub fn redistribute(
         None => x.zeros_like_type(x.shape()),
     };
     Ok(Share { input, bias, sink, stabiliser, degenerate })
+}
+
+/// The share of a bias per sample and channel, from `Σ s` of each.
+fn of_bias(by_channel: &[f64], bias: &Array) -> Result<Vec<f64>> {
+    let bias = bias.to_f64()?;
+    Ok(by_channel.iter().zip(bias.iter().cycle()).map(|(s, b)| s * b).collect())
 }
 
 fn add(sum: &mut [f64], more: &[f64]) {

@@ -201,15 +201,28 @@ impl Graph {
     /// [`Error::Shape`] when the input does not fit.
     pub fn trace(&self, input: Array, mode: &mut Mode<'_>, ws: &mut Workspace) -> Result<Trace> {
         let mut trace = Trace { input, outputs: Vec::new(), saved: Vec::new() };
-        for node in &self.nodes {
-            let inputs: Vec<&Array> = node.inputs.iter().map(|&f| trace.at(f)).collect();
-            let shapes: Vec<&[usize]> = inputs.iter().map(|a| &a.shape()[1..]).collect();
-            let _ = node.layer.out_shape(&shapes)?;
-            let (output, saved) = node.layer.forward(&inputs, mode, ws)?;
-            trace.outputs.push(output);
-            trace.saved.push(saved);
+        for n in 0..self.nodes.len() {
+            self.extend(&mut trace, n, mode, ws)?;
         }
         Ok(trace)
+    }
+
+    /// The forward pass of node `n`, the next one.
+    pub(super) fn extend(
+        &self,
+        trace: &mut Trace,
+        n: usize,
+        mode: &mut Mode<'_>,
+        ws: &mut Workspace,
+    ) -> Result<()> {
+        let node = &self.nodes[n];
+        let inputs: Vec<&Array> = node.inputs.iter().map(|&f| trace.at(f)).collect();
+        let shapes: Vec<&[usize]> = inputs.iter().map(|a| &a.shape()[1..]).collect();
+        let _ = node.layer.out_shape(&shapes)?;
+        let (output, saved) = node.layer.forward(&inputs, mode, ws)?;
+        trace.outputs.push(output);
+        trace.saved.push(saved);
+        Ok(())
     }
 
     /// Gradients with respect to the input (if asked for) and the parameters, for a

@@ -2,6 +2,7 @@
 
 use std::fmt::Debug;
 
+use super::graph::accumulate;
 use super::layers::batch_norm::BatchNorm;
 use crate::Result;
 use crate::card::Card;
@@ -210,11 +211,53 @@ pub trait Affine: Debug + Send + Sync {
     /// # Errors
     /// [`crate::Error::Shape`] when shapes do not fit.
     fn transpose(&self, s: &Array, w: &Array, x: &Array, ws: &mut Workspace) -> Result<Array>;
+    /// `Σ_t W_t x_t + b`: several inputs, each with its weights.
+    ///
+    /// # Errors
+    /// [`crate::Error::Shape`] when shapes do not fit.
+    fn apply_all(
+        &self,
+        terms: &[(&Array, &Array)],
+        b: Option<&Array>,
+        ws: &mut Workspace,
+    ) -> Result<Array> {
+        one_by_one(self, terms, b, ws)
+    }
+    /// `W_tᵀ s` for several weights, each shaped like `x`.
+    ///
+    /// # Errors
+    /// [`crate::Error::Shape`] when shapes do not fit.
+    fn transpose_all(
+        &self,
+        s: &Array,
+        weights: &[&Array],
+        x: &Array,
+        ws: &mut Workspace,
+    ) -> Result<Vec<Array>> {
+        weights.iter().map(|w| self.transpose(s, w, x, ws)).collect()
+    }
     /// The layer with other weights and bias.
     ///
     /// # Errors
     /// [`crate::Error::Shape`] when shapes do not fit.
     fn with(&self, weight: Array, bias: Array) -> Result<Box<dyn Layer>>;
+}
+
+/// `Σ_t W_t x_t + b`, term by term.
+///
+/// # Errors
+/// As [`Affine::apply`].
+pub fn one_by_one<L: Affine + ?Sized>(
+    layer: &L,
+    terms: &[(&Array, &Array)],
+    b: Option<&Array>,
+    ws: &mut Workspace,
+) -> Result<Array> {
+    let mut sum = None;
+    for (at, (x, w)) in terms.iter().enumerate() {
+        accumulate(&mut sum, layer.apply(x, w, b.filter(|_| at == 0), ws)?, ws)?;
+    }
+    sum.ok_or_else(|| crate::Error::internal("a sum without terms"))
 }
 
 /// Fills with He-normal draws: sd = √(2 / fan_in).

@@ -2,7 +2,7 @@
 //! the [`plan`](super::plan), and let go of every array with its last use.
 //! [`Graph::trace`] and [`Graph::backward`] do the same layer by layer and keep everything.
 
-use super::graph::{From, Graph, Node, accumulate};
+use super::graph::{From, Graph, Node, Trace, accumulate};
 use super::layer::{Gradients, Mode, Part, Pass, Saved};
 use super::layers::batch_norm::BatchNorm;
 use super::plan::{Block, Step, steps};
@@ -44,6 +44,35 @@ impl Graph {
         walk.outputs.pop().flatten().ok_or_else(|| Error::internal("an empty graph"))
     }
 
+    /// A pass in inference mode that keeps every output but those of a ReLU whose max pool, with
+    /// windows side by side, alone listens to it: of the pool it keeps which voxels won
+    /// ([`Trace::winners`]). The output that is missing is an empty array.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] when the input does not fit.
+    pub fn trace_winners(&self, input: Array, ws: &mut Workspace) -> Result<Trace> {
+        let mut trace = Trace { input, outputs: Vec::new(), saved: Vec::new() };
+        for step in steps(self.nodes()) {
+            match step {
+                Step::Block(Block { source, norm: None, last, kernel, .. }) => {
+                    let z = trace.at(source);
+                    let shape = self.nodes()[last - 1].layer.out_shape(&[&z.shape()[1..]])?;
+                    let _ = self.nodes()[last].layer.out_shape(&[&shape])?;
+                    let done = fused::forward(z, None, kernel, ws)?;
+                    let nothing = done.output.zeros_like_type(&[0]);
+                    trace.outputs.extend([nothing, done.output]);
+                    trace.saved.extend([Saved::Nothing, Saved::Winners(done.winners)]);
+                }
+                Step::Block(_) | Step::Layer(_) => {
+                    for n in step.nodes() {
+                        self.extend(&mut trace, n, &mut Mode::Infer, ws)?;
+                    }
+                }
+            }
+        }
+        Ok(trace)
+    }
+
     /// One forward and backward pass in training mode; running statistics are updated.
     /// `loss` gets the logits and returns the loss and its gradient. Gradients come in the
     /// order of [`Graph::parameters`].
@@ -71,6 +100,22 @@ impl Graph {
             saved.recycle(ws);
         }
         Ok((value, gradients))
+    }
+}
+
+impl Trace {
+    /// Of a max pool of [`Graph::trace_winners`]: which voxel won each window, the window, and
+    /// the shape of what was pooled.
+    pub fn winners(&self, graph: &Graph, n: usize) -> Option<(&[u8], [usize; 3], Vec<usize>)> {
+        let nodes = graph.nodes();
+        let (Saved::Winners(winners), Part::Tiles(kernel)) =
+            (self.saved.get(n)?, nodes[n].layer.part())
+        else {
+            return None;
+        };
+        let [From::Node(rectifier)] = nodes[n].inputs[..] else { return None };
+        let shape = self.at(*nodes[rectifier].inputs.first()?).shape().to_vec();
+        Some((winners, kernel, shape))
     }
 }
 

@@ -280,3 +280,36 @@ by_processor! {
         [sums.iter().sum(), masses.iter().sum()]
     }
 }
+
+by_processor! {
+    /// `s = gain · r / (z + ε sign(z))` in f64, sign(0) = 1, and Σ of what ε took where z ≠ 0,
+    /// of what it took where z = 0, and of s. ε is above 0.
+    quotients<T>(r: &[T], z: &[T], factors: [f64; 2], s: &mut [T]) -> [f64; 3] {
+        let [gain, epsilon] = factors;
+        let mut sums = [[0.0; LANES]; 3];
+        let whole = s.len() / LANES * LANES;
+        let (r, z) = (&r[..s.len()], &z[..s.len()]);
+        for from in (0..whole).step_by(LANES) {
+            for lane in 0..LANES {
+                let (z, r) = (z[from + lane].wide(), r[from + lane].wide());
+                let stabiliser = if z >= 0.0 { epsilon } else { -epsilon };
+                let quotient = T::of(gain * r / (z + stabiliser)) + T::ZERO;
+                s[from + lane] = quotient;
+                let taken = stabiliser * quotient.wide();
+                sums[0][lane] += if z == 0.0 { 0.0 } else { taken };
+                sums[1][lane] += if z == 0.0 { taken } else { 0.0 };
+                sums[2][lane] += quotient.wide();
+            }
+        }
+        for at in whole..s.len() {
+            let (z, r) = (z[at].wide(), r[at].wide());
+            let stabiliser = if z >= 0.0 { epsilon } else { -epsilon };
+            let quotient = T::of(gain * r / (z + stabiliser)) + T::ZERO;
+            s[at] = quotient;
+            let taken = stabiliser * quotient.wide();
+            sums[if z == 0.0 { 1 } else { 0 }][0] += taken;
+            sums[2][0] += quotient.wide();
+        }
+        sums.map(|lanes| lanes.iter().sum())
+    }
+}

@@ -1,9 +1,11 @@
 //! 3D convolution with bias. `[n, c_in, k, j, i]` to `[n, c_out, k', j', i']`.
 
-use super::super::layer::{Affine, Gradients, Layer, Mode, Pass, Role, Saved, he_normal};
+use super::super::layer::{
+    Affine, Gradients, Layer, Mode, Pass, Role, Saved, he_normal, one_by_one,
+};
 use crate::card::{Better, Card};
 use crate::compute::conv3d::{self, Sums};
-use crate::compute::{Array, ConvGeometry, Workspace, elementwise, five};
+use crate::compute::{Array, ConvGeometry, Workspace, blocks, elementwise, five};
 use crate::seed::Stream;
 use crate::{Error, Result};
 
@@ -123,6 +125,47 @@ impl Affine for Conv3d {
         let shape = five(x, "conv3d input")?;
         let extent = [shape[2], shape[3], shape[4]];
         conv3d::grad_input_as(s, w, &self.geometry, extent, Sums::Plain, ws)
+    }
+
+    /// One convolution of inputs side by side: its kernels are fastest with many channels.
+    fn apply_all(
+        &self,
+        terms: &[(&Array, &Array)],
+        b: Option<&Array>,
+        ws: &mut Workspace,
+    ) -> Result<Array> {
+        if let [(x, w)] = terms {
+            return self.apply(x, w, b, ws);
+        }
+        if self.geometry.groups > 1 {
+            return one_by_one(self, terms, b, ws);
+        }
+        let (inputs, weights): (Vec<&Array>, Vec<&Array>) = terms.iter().copied().unzip();
+        let (x, w) = (blocks::join(&inputs, ws)?, blocks::join(&weights, ws)?);
+        let y = self.apply(&x, &w, b, ws)?;
+        [x, w].into_iter().for_each(|a| ws.give(a));
+        Ok(y)
+    }
+
+    /// As [`Affine::apply_all`].
+    fn transpose_all(
+        &self,
+        s: &Array,
+        weights: &[&Array],
+        x: &Array,
+        ws: &mut Workspace,
+    ) -> Result<Vec<Array>> {
+        if weights.len() == 1 || self.geometry.groups > 1 {
+            return weights.iter().map(|w| self.transpose(s, w, x, ws)).collect();
+        }
+        let w = blocks::join(weights, ws)?;
+        let [n, c, k, j, i] = five(x, "conv3d input")?;
+        let extent = [k, j, i];
+        let all = conv3d::grad_input_as(s, &w, &self.geometry, extent, Sums::Plain, ws)?;
+        let shape = [n, c, k, j, i];
+        let parts = blocks::split(&all, &vec![&shape[..]; weights.len()], ws)?;
+        [all, w].into_iter().for_each(|a| ws.give(a));
+        Ok(parts)
     }
 
     fn with(&self, weight: Array, bias: Array) -> Result<Box<dyn Layer>> {

@@ -1,0 +1,100 @@
+//! Relevance on its way from one layer to the one before.
+
+use rayon::prelude::*;
+
+use super::array::{Array, Real};
+use super::fused;
+use super::host::tiles::{CUT, Tiles};
+use super::relevance::sample_sums;
+use super::workspace::Workspace;
+use crate::{Result, by_type};
+
+/// Relevance of every output of a layer.
+#[derive(Debug)]
+pub enum Flow<'t> {
+    /// As it is.
+    Whole(Array),
+    /// Behind a max pool with windows side by side: 0 but at the voxels that won.
+    Winners(Winners<'t>),
+}
+
+/// Relevance of the windows of a max pool.
+#[derive(Debug)]
+pub struct Winners<'t> {
+    /// Per window `[n, c, k', j', i']`.
+    pub values: Array,
+    /// Number of the voxel in its window that won; 255 where none is above 0.
+    pub winners: &'t [u8],
+    /// Extent of a window.
+    pub kernel: [usize; 3],
+    /// Shape of the layer before the pool, `[n, c, k, j, i]`.
+    pub shape: Vec<usize>,
+}
+
+impl Winners<'_> {
+    /// The windows of a channel.
+    ///
+    /// # Errors
+    /// [`crate::Error::Shape`] when they do not fit.
+    pub fn tiles(&self) -> Result<Tiles> {
+        fused::tiles(&self.shape, self.kernel)
+    }
+
+    /// Channels of all samples, voxels of one, windows of one.
+    pub fn sizes(&self) -> [usize; 3] {
+        let channels = self.shape[0] * self.shape[1];
+        [channels, self.shape[2..].iter().product(), self.values.len() / channels.max(1)]
+    }
+}
+
+/// Place in the channel of the voxel that won window `at`; of equal ones, the first: that of a
+/// window without a number above 0.
+pub fn place(tiles: &Tiles, at: usize, winner: u8) -> usize {
+    tiles.place(at, if winner == CUT { 0 } else { winner })
+}
+
+impl Flow<'_> {
+    /// Per sample: Σ and Σ|·|.
+    ///
+    /// # Errors
+    /// As [`Array::host`].
+    pub fn sums(&self) -> Result<Vec<(f64, f64)>> {
+        match self {
+            Self::Whole(r) => sample_sums(r),
+            Self::Winners(r) => sample_sums(&r.values),
+        }
+    }
+
+    /// A number for every output.
+    ///
+    /// # Errors
+    /// As [`Array::host`].
+    pub fn whole(self, ws: &mut Workspace) -> Result<Array> {
+        let of = match self {
+            Self::Whole(r) => return Ok(r),
+            Self::Winners(of) => of,
+        };
+        let (tiles, [_, inner, outer]) = (of.tiles()?, of.sizes());
+        let mut r = ws.take(of.values.dtype(), &of.shape)?;
+        by_type!(r, T => {
+            let channels = r.host_mut::<T>()?.par_chunks_mut(inner);
+            let windows = of.values.host::<T>()?.par_chunks(outer);
+            channels.zip(windows.zip(of.winners.par_chunks(outer))).for_each(|(r, (values, won))| {
+                r.fill(T::ZERO);
+                for (at, (value, won)) in values.iter().zip(won).enumerate() {
+                    r[place(&tiles, at, *won)] = *value;
+                }
+            });
+        });
+        ws.give(of.values);
+        Ok(r)
+    }
+
+    /// Hands the buffers back.
+    pub fn recycle(self, ws: &mut Workspace) {
+        match self {
+            Self::Whole(r) => ws.give(r),
+            Self::Winners(r) => ws.give(r.values),
+        }
+    }
+}
