@@ -151,6 +151,14 @@ fn rows(
     y + 10.0
 }
 
+/// One slice under its relevance, as large as the frame allows.
+pub(super) fn tile(scene: &mut Scene, slice: &Slice, frame: Frame, display: Display) {
+    if let Some(cut) = Cut::read(slice) {
+        let [w, h] = cut.extent();
+        paint_tile(scene, &cut, frame, (frame.width / w).min(frame.height / h), display, true);
+    }
+}
+
 fn paint_tile(
     scene: &mut Scene,
     cut: &Cut<'_>,

@@ -50,15 +50,15 @@ fn a_region_of_a_linear_network_takes_what_its_weights_and_voxels_say() {
         ("occlusion_region_mean", true, false),
         ("occlusion_region_mean_rest", true, true),
     ] {
-        let question = Question { regions: &regions, ..Question::new(&graph, &x, &starts, Seed(1)) };
+        let question =
+            Question { regions: &regions, ..Question::new(&graph, &x, &starts, Seed(1)) };
         let chosen = Chosen::named(word).expect("known");
         let map = chosen.map(&question, &mut Workspace::new()).expect("map");
         let map = map.to_f64().expect("host");
         for (s, own) in regions.iter().enumerate() {
             let (x, map) = (&image[s * VOXELS..][..VOXELS], &map[s * VOXELS..][..VOXELS]);
             let inside: Vec<f64> = (0..VOXELS).filter(|v| own.inside[*v]).map(|v| x[v]).collect();
-            let value =
-                if mean { inside.iter().sum::<f64>() / inside.len() as f64 } else { 0.0 };
+            let value = if mean { inside.iter().sum::<f64>() / inside.len() as f64 } else { 0.0 };
             for label in [0, 3, 7] {
                 let holds = |v: &usize| own.labels[*v] == label && (label != 0 || own.inside[*v]);
                 let voxels: Vec<usize> = (0..VOXELS).filter(holds).collect();
