@@ -120,7 +120,7 @@ pub struct ExplanationCard {
     /// What was explained, for example `log-odds of preterm over term`.
     pub start: String,
     /// Whose habits the rules follow where programs differ; from layout 1.1.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "String::is_empty")]
     pub convention: String,
     /// Colour range rule, for example `±99.5 % quantile of |R| inside the masks, same for all`.
     pub colour_range: String,

@@ -80,14 +80,14 @@ fn dots(agreement: &Table, anew: Option<&Table>) -> Scene {
     let mut names: Vec<String> = vec![audited.unwrap_or_else(|| "the audited rule".to_owned())];
     names.extend(agreement.rows.iter().map(|row| text(row)));
     let height = ROW * names.len() as f64;
-    let top = HEAD + 62.0;
+    let top = HEAD + 44.0;
     let mut scene = Scene::new(CARD.title, CARD.reading, [chart::WIDTH, top + height + 56.0]);
     let wide = (chart::WIDTH - NAMES - 60.0) / 2.0;
     let left = Frame::new(NAMES + 14.0, top, wide, height);
     let right = Frame::new(NAMES + 34.0 + wide, top, wide, height);
     let rows = axis::rows(&names, NAMES);
     let of_arms: Vec<&[Cell]> = agreement.rows.iter().map(Vec::as_slice).collect();
-    let label = "similarity to the audited map";
+    let label = "similarity to the audited map (ρ: Spearman)";
     let mut panel = measured(left, label, rows.clone(), &arm_agreement::MEASURES, &of_arms, 1);
     panel.marks.push(Mark::Words {
         at: [0.0, 0.0],
@@ -97,8 +97,10 @@ fn dots(agreement: &Table, anew: Option<&Table>) -> Scene {
     });
     scene.items.push(Item::Panel(panel));
     let again: Vec<&[Cell]> = anew.iter().flat_map(|t| t.rows.iter().map(Vec::as_slice)).collect();
-    let (label, none) =
-        ("similarity to its own map, all layers drawn anew", Axis { ticks: Vec::new(), ..rows });
+    let (label, none) = (
+        "similarity to its own map, all layers drawn anew (ρ: Spearman)",
+        Axis { ticks: Vec::new(), ..rows },
+    );
     let measures = weights_cascade::arms::MEASURES;
     scene.items.push(Item::Panel(measured(right, label, none, &measures, &again, 0)));
     let said = agreement.rows.iter().map(|row| {
@@ -139,7 +141,9 @@ fn measured(
         let colour = colour::cycle(m);
         marks.push(Mark::Whiskers { points: whiskers, colour, sideways: true });
         marks.push(Mark::Dots { points, colour, radius: 3.2 });
-        keys.push(Key { label: (*measure).to_owned(), colour });
+        // Four names do not fit side by side; the axis says what ρ is.
+        let label = measure.replace("Spearman of ", "ρ ");
+        keys.push(Key { label, colour });
     }
     Panel { frame, title: String::new(), x, y, marks, keys }
 }

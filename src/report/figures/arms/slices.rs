@@ -4,7 +4,7 @@ use crate::audit::record::{Picture, Plane, Record, Slice, SubjectRecord};
 use crate::report::colour::MUTED;
 use crate::report::number::short;
 use crate::report::scene::{Anchor, Frame, HEAD, Item, Scene, Text};
-use crate::report::slices::{Display, tile};
+use crate::report::slices::{Display, position, tile};
 use crate::report::{measure, stem};
 
 const LEFT: f64 = 74.0;
@@ -56,6 +56,10 @@ fn scene(record: &Record, subject: &SubjectRecord) -> Scene {
         let tall = cuts.iter().flatten().map(aspect).fold(0.0, f64::max);
         let height = wide * if tall.is_finite() { tall.clamp(0.2, 2.0) } else { 1.0 };
         scene.items.push(Item::Text(Text::new([14.0, top + 10.0], name, 12.0)));
+        if let Some(cut) = cuts.iter().flatten().next() {
+            let at = Text::new([14.0, top + 26.0], position(cut), 9.0).colour(MUTED);
+            scene.items.push(Item::Text(at));
+        }
         for (column, cut) in cuts.iter().enumerate() {
             if let Some(cut) = cut {
                 let frame = Frame::new(left(column), top, wide, height);
