@@ -16,6 +16,7 @@ fn subject(id: &str, score: f64) -> SubjectRecord {
         ledger: vec![],
         picture: Picture { caption: String::new(), colour_range: 1.0, slices: vec![] },
         image_sha256: "1".into(),
+        arms: Vec::new(),
         map: None,
     }
 }
@@ -75,6 +76,7 @@ fn made() -> Record {
             stabiliser: word(),
             bias: word(),
             start: "log-odds".into(),
+            convention: word(),
             colour_range: word(),
         },
         findings,

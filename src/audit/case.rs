@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use super::arms::Compared;
 use super::evidence::Evidence;
 use super::finding::Interval;
 use crate::compute::{Array, Workspace};
@@ -116,6 +117,8 @@ pub struct Bench<'a> {
     pub performance: Option<Interval>,
     /// Scores, maps and ledgers, one per case.
     pub explanations: Vec<Explained>,
+    /// Other methods with their maps, see [`Bench::compare_with`].
+    pub arms: Vec<Compared>,
 }
 
 impl<'a> Bench<'a> {
@@ -160,6 +163,7 @@ impl<'a> Bench<'a> {
             draws,
             performance: None,
             explanations,
+            arms: Vec::new(),
         };
         bench.explanations = bench.explained(graph, &mut Workspace::new())?;
         Ok(bench)
@@ -202,16 +206,24 @@ impl<'a> Bench<'a> {
         Ok(found.into_iter().map(|e| e.relevance).collect())
     }
 
-    /// The trained network with the named layers drawn anew, made canonical. Batch
-    /// statistics are recalibrated on the first few cases.
+    /// The trained network with the named layers drawn anew, made canonical.
     ///
     /// # Errors
-    /// Those of [`Graph::reinitialised`] and [`Graph::folded`].
+    /// As [`Bench::redrawn`], and those of [`Graph::folded`].
     pub fn randomised(&self, layers: &[String], seed: Seed, ws: &mut Workspace) -> Result<Graph> {
+        self.redrawn(layers, seed, ws)?.folded()
+    }
+
+    /// The trained network with the named layers drawn anew. Batch statistics are
+    /// recalibrated on the first few cases.
+    ///
+    /// # Errors
+    /// Those of [`Graph::reinitialised`].
+    pub fn redrawn(&self, layers: &[String], seed: Seed, ws: &mut Workspace) -> Result<Graph> {
         let probe = self.batch(0, PROBES.min(self.cases.len()))?;
         let drawn = self.trained.reinitialised(layers, seed, Some(&probe), ws)?;
         ws.give(probe);
-        drawn.folded()
+        Ok(drawn)
     }
 }
 

@@ -6,6 +6,7 @@ use super::record::{ExplanationCard, ModelCard};
 use crate::Result;
 use crate::explain::Composite;
 use crate::explain::terms::BiasPolicy;
+use crate::explain::used::Used;
 use crate::model::Graph;
 use crate::model::layer::Role;
 
@@ -34,16 +35,16 @@ pub fn model_card(of: &Gathered) -> Result<ModelCard> {
 }
 
 /// A graph layer by layer for an input `[c, k, j, i]`: name, kind, output shape, trainable
-/// numbers, and the rule relevance passes it by.
+/// numbers, the rule relevance passes it by, its stabiliser and its bias policy.
 ///
 /// # Errors
 /// Those of [`Graph::describe`].
 pub fn layers(graph: &Graph, input: &[usize], composite: &Composite) -> Result<Table> {
-    let columns = ["layer", "kind", "output c×k×j×i", "parameters", "rule"];
+    let columns = ["layer", "kind", "output c×k×j×i", "parameters", "rule", "stabiliser", "bias"];
     let columns = columns.map(|n| Column { name: n.to_owned(), unit: String::new() }).to_vec();
     let text = |t: &str| Cell::Text(t.to_owned());
     let mut rows = Vec::new();
-    let rules = composite.assign(graph);
+    let (rules, used) = (composite.assign(graph), composite.used(graph));
     for ((row, node), applied) in graph.describe(input)?.iter().zip(graph.nodes()).zip(&rules) {
         let shape: Vec<String> = row.shape.iter().map(usize::to_string).collect();
         let rule = match node.layer.role() {
@@ -61,7 +62,11 @@ pub fn layers(graph: &Graph, input: &[usize], composite: &Composite) -> Result<T
         };
         let parameters = Cell::Number(row.parameters as f64);
         let (name, kind) = (text(&row.name), text(row.kind));
-        rows.push(vec![name, kind, text(&shape.join("×")), parameters, text(&rule)]);
+        let own = used.iter().find(|u| u.layer == row.name);
+        let stabiliser = text(&own.map_or_else(String::new, Used::stabiliser));
+        let bias = text(own.map_or("", Used::bias));
+        let shape = text(&shape.join("×"));
+        rows.push(vec![name, kind, shape, parameters, text(&rule), stabiliser, bias]);
     }
     Ok(Table { name: "layers".to_owned(), columns, rows })
 }
@@ -89,6 +94,7 @@ pub fn explanation_card(of: &Gathered) -> ExplanationCard {
         stabiliser: stabilisers.join("; in some layers "),
         bias: bias.to_owned(),
         start: of.start.words(&of.bundle.spec.classes),
+        convention: of.composite.convention.word().to_owned(),
         colour_range: "±99.5 % quantile of |R| inside the masks, the same for all subjects"
             .to_owned(),
     }

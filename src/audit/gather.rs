@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::arms::Arm;
 use super::case::{Bench, Case, DRAWS};
 use super::evidence::Evidence;
 use super::finding::Interval;
@@ -38,6 +39,8 @@ pub struct Request {
     pub subjects: usize,
     /// Re-initialised networks of the exchangeability test.
     pub draws: usize,
+    /// Methods beside the rule, see [`Arm::list`].
+    pub arms: String,
     /// Seed of the audit.
     pub seed: u64,
 }
@@ -49,6 +52,7 @@ impl Default for Request {
             target: "margin".to_owned(),
             subjects: 24,
             draws: DRAWS,
+            arms: "default".to_owned(),
             seed: 1,
         }
     }
@@ -92,6 +96,8 @@ pub struct Gathered {
     pub seed: Seed,
     /// Re-initialised networks.
     pub draws: usize,
+    /// Methods beside the rule.
+    pub arms: Vec<Arm>,
 }
 
 /// A participant with a class.
@@ -101,7 +107,7 @@ type Labelled<'a> = (&'a Participant, usize);
 /// images, regions and truth onto the model's grid, and folds the network.
 ///
 /// # Errors
-/// [`Error::Usage`] `E-AUDIT-002` when every subject was used in training; `E-RULE-001`,
+/// [`Error::Usage`] `E-AUDIT-002` when every subject was used in training, `E-AUDIT-005`; `E-RULE-001`,
 /// `E-RULE-002`; those of [`Target::label`], of the readers and of [`Graph::canonical`].
 pub fn gather(
     bundle: Bundle,
@@ -112,6 +118,7 @@ pub fn gather(
 ) -> Result<Gathered> {
     let composite = Composite::named(&request.rule)?;
     let start = Start::named(&request.target, &bundle.spec.classes)?;
+    let arms = Arm::list(&request.arms)?;
     let seed = Seed(request.seed);
     let labelled = Target::parse(&bundle.spec.target)?.label(cohort)?;
     let rows: Vec<Labelled<'_>> = cohort
@@ -168,14 +175,15 @@ pub fn gather(
         data,
         seed,
         draws,
+        arms,
     })
 }
 
 impl Gathered {
-    /// The bench, with all cases explained.
+    /// The bench, with all cases explained, by the rule and by the other methods.
     ///
     /// # Errors
-    /// As [`Bench::new`].
+    /// As [`Bench::new`] and [`Bench::compare_with`].
     pub fn bench(&self) -> Result<Bench<'_>> {
         let classes = &self.bundle.spec.classes;
         let (graph, trained) = (&self.canonical, &self.bundle.graph);
@@ -185,6 +193,7 @@ impl Gathered {
         bench.evidence = self.evidence.as_ref();
         bench.draws = self.draws;
         bench.performance = self.performance.clone();
+        bench.compare_with(&self.arms)?;
         Ok(bench)
     }
 }

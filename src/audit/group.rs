@@ -1,7 +1,7 @@
 //! The mean image and the mean map of each class.
 
 use super::case::{Bench, Case};
-use super::picture::{colour_range, picture};
+use super::picture::{CUTS, colour_range, picture};
 use super::record::Picture;
 use crate::Result;
 use crate::image::Mask;
@@ -28,7 +28,7 @@ pub fn group_pictures(bench: &Bench<'_>) -> Result<Vec<Picture>> {
         let class = &bench.classes[case.class];
         let caption =
             format!("Mean of {n} subjects of class {class}, aligned by the centre of the brain");
-        picture(case, Some(map), range, &caption)
+        picture(case, Some(map), range, CUTS, &caption)
     };
     means.iter().map(one).collect()
 }

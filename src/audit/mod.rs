@@ -1,5 +1,6 @@
 //! Checks measure, a policy judges, a record keeps both.
 
+pub mod arms;
 pub mod baseline;
 pub mod case;
 pub mod checks;

@@ -8,8 +8,8 @@ use super::record::{Picture, Plane, Slice};
 use crate::stats::moments;
 use crate::{Error, Result};
 
-/// Cuts per plane.
-const CUTS: usize = 5;
+/// Cuts per plane of a subject's picture.
+pub const CUTS: usize = 5;
 
 /// The 99.5 % quantile of |R| inside the masks, over all cases.
 ///
@@ -23,12 +23,18 @@ pub fn colour_range<'a>(pairs: impl Iterator<Item = (&'a Case, &'a [f32])>) -> R
     moments::quantile(&all, 0.995).map_err(|why| Error::internal(why.0))
 }
 
-/// Five cuts of each plane at equal steps inside the mask: anatomy at 1 to 99 % of its
+/// Some cuts of each plane at equal steps inside the mask: anatomy at 1 to 99 % of its
 /// values inside the mask, relevance at ±`range`, the outline of the truth.
 ///
 /// # Errors
 /// [`Error::Internal`] when the grid is not RAS or a value is not finite.
-pub fn picture(case: &Case, map: Option<&[f32]>, range: f64, caption: &str) -> Result<Picture> {
+pub fn picture(
+    case: &Case,
+    map: Option<&[f32]>,
+    range: f64,
+    per_plane: usize,
+    caption: &str,
+) -> Result<Picture> {
     if case.grid.axes() != "RAS" {
         let axes = case.grid.axes();
         return Err(Error::internal(format!("the grid of {} runs {axes}, not RAS", case.id)));
@@ -43,7 +49,7 @@ pub fn picture(case: &Case, map: Option<&[f32]>, range: f64, caption: &str) -> R
         [(Plane::Axial, [0, 1, 2]), (Plane::Coronal, [0, 2, 1]), (Plane::Sagittal, [1, 2, 0])];
     let mut slices = Vec::new();
     for (plane, axes) in planes {
-        for cut in cuts(case, &inside, axes[2]) {
+        for cut in cuts(case, &inside, axes[2], per_plane) {
             slices.push(slice(case, map, range, window, plane, axes, cut));
         }
     }
@@ -51,17 +57,17 @@ pub fn picture(case: &Case, map: Option<&[f32]>, range: f64, caption: &str) -> R
 }
 
 /// Voxel positions of the cuts along an axis.
-fn cuts(case: &Case, inside: &[usize], axis: usize) -> Vec<usize> {
+fn cuts(case: &Case, inside: &[usize], axis: usize, number: usize) -> Vec<usize> {
     let shape = case.grid.shape();
     let step = [1, shape[0], shape[0] * shape[1]][axis];
     let at = |v: &usize| v / step % shape[axis];
     let (Some(low), Some(high)) = (inside.iter().map(at).min(), inside.iter().map(at).max()) else {
         return Vec::new();
     };
-    let step = ((high - low) / (CUTS + 1)).max(1);
+    let step = ((high - low) / (number + 1)).max(1);
     let middle = (low + high) / 2;
-    (0..CUTS)
-        .filter_map(|n| (middle + n * step).checked_sub(CUTS / 2 * step))
+    (0..number)
+        .filter_map(|n| (middle + n * step).checked_sub(number / 2 * step))
         .filter(|at| (low..=high).contains(at))
         .collect()
 }
@@ -144,7 +150,7 @@ mod tests {
             image_sha256: String::new(),
             grid,
         };
-        let p = picture(&case, Some(&map), 1.0, "c").expect("picture");
+        let p = picture(&case, Some(&map), 1.0, CUTS, "c").expect("picture");
         assert_eq!(p.slices.len(), 15);
         let s = p.slices.iter().find(|s| s.plane == Plane::Axial && s.position_mm == 0.0);
         let s = s.expect("middle cut");

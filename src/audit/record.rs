@@ -9,7 +9,7 @@ pub use crate::explain::ledger::LedgerLine;
 use crate::provenance::{Provenance, Volatile};
 
 /// Version of the layout of `report.json` (semantic: additions raise the minor number).
-pub const SCHEMA_VERSION: &str = "1.0.0";
+pub const SCHEMA_VERSION: &str = "1.1.0";
 
 /// `report.json`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -85,7 +85,7 @@ pub struct ModelCard {
     pub spacing_mm: f64,
     /// SHA-256 of the weights file.
     pub sha256: String,
-    /// Layer by layer: name, kind, output shape, parameters, rule.
+    /// Layer by layer: name, kind, output shape, parameters, rule, stabiliser, bias policy.
     pub layers: Table,
     /// Largest |logit difference| that folding batch norm made, over |logit|, and on how many inputs.
     pub fold_proof: String,
@@ -119,6 +119,9 @@ pub struct ExplanationCard {
     pub bias: String,
     /// What was explained, for example `log-odds of preterm over term`.
     pub start: String,
+    /// Whose habits the rules follow where programs differ; from layout 1.1.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub convention: String,
     /// Colour range rule, for example `±99.5 % quantile of |R| inside the masks, same for all`.
     pub colour_range: String,
 }
@@ -143,6 +146,9 @@ pub struct SubjectRecord {
     pub ledger: Vec<LedgerLine>,
     /// Slices.
     pub picture: Picture,
+    /// Middle slices of the maps of other methods, for the first subjects; from layout 1.1.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub arms: Vec<Picture>,
     /// SHA-256 of the image file, and of the written map.
     pub image_sha256: String,
     /// Path of the written map relative to the record, if one was written.

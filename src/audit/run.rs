@@ -5,16 +5,20 @@ use super::checks::{CHECKS, Check};
 use super::finding::{COHORT, Finding, Outcome};
 use super::group::group_pictures;
 use super::judge::judge;
-use super::picture::{colour_range, picture};
+use super::picture::{CUTS, colour_range, picture};
 use super::policy::Policy;
 use super::record::{
-    DataCard, ExplanationCard, ModelCard, Performance, Record, SCHEMA_VERSION, SubjectRecord,
+    DataCard, ExplanationCard, ModelCard, Performance, Picture, Record, SCHEMA_VERSION,
+    SubjectRecord,
 };
 use crate::card::Card;
 use crate::progress::{Progress, check_stop};
 use crate::provenance::{Provenance, Volatile};
 use crate::stats::logistic::sigmoid;
 use crate::{Error, Result};
+
+/// Subjects whose maps by other methods are shown.
+const SHOWN: usize = 2;
 
 /// What the record says besides the measurements.
 #[derive(Debug, Clone)]
@@ -114,6 +118,17 @@ fn predicted(e: &Explained) -> (usize, f64) {
     }
 }
 
+/// The middle slices of a subject under every arm, each at the colour range of its own maps:
+/// their units differ.
+fn pictures_of_arms(bench: &Bench<'_>, n: usize) -> Result<Vec<Picture>> {
+    let made = bench.arms.iter().filter_map(|a| Some((&a.arm.word, a.maps.as_ref().ok()?)));
+    made.map(|(word, maps)| {
+        let range = colour_range(bench.cases.iter().zip(maps.iter().map(Vec::as_slice)))?;
+        picture(&bench.cases[n], Some(&maps[n]), range, 1, word)
+    })
+    .collect()
+}
+
 fn subject(bench: &Bench<'_>, n: usize, range: f64) -> Result<SubjectRecord> {
     let (case, e) = (&bench.cases[n], &bench.explanations[n]);
     let name = |class: usize| {
@@ -128,7 +143,14 @@ fn subject(bench: &Bench<'_>, n: usize, range: f64) -> Result<SubjectRecord> {
         probability,
         held_out: case.held_out,
         ledger: e.ledger.clone(),
-        picture: picture(case, Some(&e.relevance), range, &format!("Relevance of {}", case.id))?,
+        picture: picture(
+            case,
+            Some(&e.relevance),
+            range,
+            CUTS,
+            &format!("Relevance of {}", case.id),
+        )?,
+        arms: if n < SHOWN { pictures_of_arms(bench, n)? } else { Vec::new() },
         image_sha256: case.image_sha256.clone(),
         map: None,
     })

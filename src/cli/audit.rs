@@ -53,6 +53,10 @@ pub struct Args {
     /// Re-initialised networks to compare with; 19 at least for p = 0.05
     #[arg(long, value_name = "K", default_value_t = Request::default().draws)]
     draws: usize,
+    /// Methods to set beside the rule, with commas: see `heatproof list methods`; or default
+    /// (nine of them, with few points and draws), all, none
+    #[arg(long, value_name = "NAME[,NAME]", default_value = "default")]
+    arms: String,
     /// Seed of everything random
     #[arg(long, default_value_t = 1)]
     seed: u64,
@@ -72,6 +76,7 @@ pub fn run(args: &Args, terminal: &Terminal) -> Result<ExitCode> {
         target: args.target.clone(),
         subjects: args.subjects,
         draws: args.draws,
+        arms: args.arms.clone(),
         seed: args.seed,
     };
     let models = Models::load(&args.model)?;
@@ -111,6 +116,7 @@ pub(super) fn perform(
     let fold = bundle.spec.training.fold;
     let gathered = gather(bundle, interval, &cohort, &request, terminal)?;
     let model = model_card(&gathered)?;
+    let arms: Vec<&str> = gathered.arms.iter().map(|a| a.word.as_str()).collect();
     let mut provenance = Provenance::new(request.seed);
     let setting = |name: &str, value: String| (name.to_owned(), value);
     provenance.settings = vec![
@@ -120,6 +126,7 @@ pub(super) fn perform(
         setting("target", request.target.clone()),
         setting("subjects", request.subjects.to_string()),
         setting("draws", request.draws.to_string()),
+        setting("arms", arms.join(",")),
     ];
     provenance.inputs = vec![
         setting("weights", model.sha256.clone()),

@@ -54,13 +54,15 @@ pub struct Args {
     /// Brain mask; label map or the voxels that are not 0 when not given
     #[arg(long, value_name = "FILE")]
     mask: Option<PathBuf>,
-    /// Label map whose labels other than 0 are the brain
+    /// Label map whose labels other than 0 are the brain, and the regions of occlusion_region
     #[arg(long, value_name = "FILE")]
     labels: Option<PathBuf>,
     /// Network of this fold
     #[arg(long, value_name = "K", default_value_t = 0)]
     fold: usize,
-    /// Write where the relevance of every layer went
+    /// Write where the relevance of every layer went, with rule, stabiliser, bias policy,
+    /// convention and start on every line; of another method the sum of every region, where
+    /// there are labels
     #[arg(long, value_name = "FILE.json")]
     ledger: Option<PathBuf>,
 }
@@ -79,6 +81,10 @@ pub fn run(args: &Args, terminal: &Terminal) -> Result<ExitCode> {
 
 fn ends_with(path: &std::path::Path, extension: &str) -> bool {
     path.extension().is_some_and(|e| e.eq_ignore_ascii_case(extension))
+}
+
+fn unwritten(error: serde_json::Error) -> Error {
+    Error::internal(format!("the result cannot be written: {error}"))
 }
 
 /// The rules and methods asked for, with what the options say of all of them.

@@ -9,6 +9,7 @@ pub mod recipe;
 pub mod rules;
 pub mod start;
 pub mod terms;
+pub mod used;
 pub mod way;
 
 pub use composite::Composite;

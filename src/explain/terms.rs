@@ -137,6 +137,17 @@ pub enum BiasPolicy {
     Sink,
 }
 
+impl BiasPolicy {
+    /// As the command line takes it.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Absorb => "absorb",
+            Self::Drop => "drop",
+            Self::Sink => "sink",
+        }
+    }
+}
+
 /// How one layer redistributes.
 #[derive(Debug)]
 pub struct Way<'a> {

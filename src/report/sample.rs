@@ -1,5 +1,6 @@
 //! A rich record for tests: fake heads, every kind of finding, hostile words.
 
+mod arms;
 mod head;
 mod regions;
 
@@ -150,6 +151,7 @@ fn explanation() -> ExplanationCard {
         stabiliser: "1e-6 absolute, sign(0)=+1".to_owned(),
         bias: "kept and reported".to_owned(),
         start: "log-odds of preterm over term".to_owned(),
+        convention: "own".to_owned(),
         colour_range: "±99.5 % quantile of |R| inside the masks, same for all".to_owned(),
     }
 }
@@ -315,6 +317,7 @@ fn findings(subjects: usize) -> Vec<Finding> {
         Finding::new("region_mass", COHORT, "background_share", "1", Outcome::measured(0.043));
     region.tables = vec![regions()];
     let mut out = randomisations();
+    out.extend(arms::findings());
     out.extend([region, failed]);
     out.push(Finding::new("stability", COHORT, "noise", "1", Outcome::Unmeasurable { why }));
     let mut noise = Finding::new("deletion", COHORT, "area", "log-odds", Outcome::measured(1.75));
@@ -372,6 +375,7 @@ fn subject(i: usize) -> SubjectRecord {
         held_out: true,
         ledger: layers.iter().enumerate().map(line).collect(),
         picture: picture(i, "Cuts at equal steps through the brain; model grid, 2 mm"),
+        arms: arms::pictures(i),
         image_sha256: "fedc9876".repeat(8),
         map: Some("explanations/map.nii.gz".to_owned()),
     }

@@ -27,6 +27,8 @@ const RIGHT: f64 = 118.0;
 const GAP: f64 = 4.0;
 /// Largest width and height of a tile.
 const TILE: [f64; 2] = [150.0, 170.0];
+/// Tiles below this width do not say where they lie.
+const NARROW: f64 = 100.0;
 const LETTER: [u8; 3] = [236, 236, 236];
 
 /// A slice with its bytes decoded and checked.
@@ -151,6 +153,16 @@ fn rows(
     y + 10.0
 }
 
+/// One slice under its relevance, as large as the frame allows, without an outline, which
+/// would hide too much of a small picture.
+pub(super) fn tile(scene: &mut Scene, slice: &Slice, frame: Frame, display: Display) {
+    if let Some(cut) = Cut::read(slice) {
+        let cut = Cut { outline: Vec::new(), ..cut };
+        let [w, h] = cut.extent();
+        paint_tile(scene, &cut, frame, (frame.width / w).min(frame.height / h), display, true);
+    }
+}
+
 fn paint_tile(
     scene: &mut Scene,
     cut: &Cut<'_>,
@@ -179,15 +191,22 @@ fn paint_tile(
     scene.items.push(letter([end - 7.0, y], right));
     scene.items.push(letter([x, tile.top + 7.0], above));
     scene.items.push(letter([x, bottom - 7.0], below));
-    let axis = match cut.slice.plane {
+    // In a narrow tile it would stand on the upper letter.
+    if tile.width >= NARROW {
+        let at = [tile.left + 4.0, tile.top + 7.0];
+        let label = Text::new(at, position(cut.slice), 8.0).colour(LETTER);
+        scene.items.push(Item::Text(label));
+    }
+}
+
+/// Where a slice lies, as `z −1.5 mm`.
+pub(super) fn position(slice: &Slice) -> String {
+    let axis = match slice.plane {
         Plane::Axial => "z",
         Plane::Coronal => "y",
         Plane::Sagittal => "x",
     };
-    let mm = format!("{axis} {} mm", short((10.0 * cut.slice.position_mm).round() / 10.0));
-    scene
-        .items
-        .push(Item::Text(Text::new([tile.left + 4.0, tile.top + 7.0], mm, 8.0).colour(LETTER)));
+    format!("{axis} {} mm", short((10.0 * slice.position_mm).round() / 10.0))
 }
 
 /// Whether the first coordinate runs to the left of the picture; in sagittal cuts the face

@@ -3,11 +3,12 @@
 
 use std::sync::LazyLock;
 
+use heatproof::audit::arms::{Arm, Compared};
 use heatproof::audit::case::{Bench, Case};
 use heatproof::audit::checks::{
-    Check, ledger_closure::LedgerClosure, ledger_leakage::LedgerLeakage,
-    model_performance::ModelPerformance, planted_recovery::PlantedRecovery,
-    region_mass::RegionMass, weights_cascade::WeightsCascade,
+    Check, arm_agreement::ArmAgreement, ledger_closure::LedgerClosure,
+    ledger_leakage::LedgerLeakage, model_performance::ModelPerformance,
+    planted_recovery::PlantedRecovery, region_mass::RegionMass, weights_cascade::WeightsCascade,
     weights_exchangeability::WeightsExchangeability,
 };
 use heatproof::audit::finding::{COHORT, Finding, Interval, Outcome};
@@ -301,4 +302,75 @@ fn four_oracles_recover_a_planted_effect_as_well_as_they_should() {
     let (random, _) =
         recovered(&|case, v| noise.stream(&format!("test/audit/{}/{v}", case.id)).normal() as f32);
     assert!((random - 0.5).abs() < 0.05, "{random}");
+}
+
+#[test]
+fn agreement_of_other_methods_is_what_their_maps_are() {
+    let net = untrained(9);
+    let word = |n: usize| ["gradient", "gradient_x_input", "guided_backprop", "grad_cam"][n];
+    let plant = |bench: &mut Bench<'_>| {
+        let own: Vec<Vec<f32>> = bench.explanations.iter().map(|e| e.relevance.clone()).collect();
+        let change = |to: fn(f32) -> f32| {
+            Ok(own.iter().map(|m| m.iter().map(|v| to(*v)).collect()).collect())
+        };
+        // the same order, the opposite, no order at all, and no map
+        let maps = [change(|v| 3.0 * v), change(|v| -v), change(|_| 1.0), Err("why not".into())];
+        bench.arms = maps
+            .into_iter()
+            .enumerate()
+            .map(|(n, maps)| Compared { arm: Arm::list(word(n)).expect("arm").remove(0), maps })
+            .collect();
+    };
+    let found = measured(&ArmAgreement, &net, plant);
+    let of = |n: usize| found.iter().find(|f| f.quantity == format!("agreement_{}", word(n)));
+    let value = |n: usize| of(n).and_then(|f| f.outcome.value()).expect("a number");
+    assert!((value(0) - 1.0).abs() < 1e-9 && (value(1) + 1.0).abs() < 1e-9);
+    assert!(matches!(of(2).expect("third").outcome, Outcome::Unmeasurable { .. }));
+    assert!(
+        matches!(&of(3).expect("last").outcome, Outcome::NotApplicable { why } if why == "why not")
+    );
+    // |R|, cosine and regions, each with its interval, stand in the table
+    let table = serde_json::to_value(&found[0].tables[0]).expect("json");
+    let number = |row: usize, column: usize| table["rows"][row][column]["number"].as_f64();
+    for (row, want) in [(0, [1.0, 1.0, 1.0, 1.0]), (1, [-1.0, 1.0, -1.0, 1.0])] {
+        for (m, want) in want.iter().enumerate() {
+            let got = number(row, 1 + 3 * m).expect("a number");
+            assert!((got - want).abs() < 1e-6, "{row} {m}: {got}");
+        }
+    }
+    assert_eq!(table["rows"][3][1]["missing"], "why not");
+    let none = measured(&ArmAgreement, &net, |_| {});
+    assert!(matches!(none[0].outcome, Outcome::NotApplicable { .. }), "{none:?}");
+}
+
+#[test]
+fn other_methods_are_held_against_their_own_maps_of_drawn_networks() {
+    let arms = Arm::list("gradient,occlusion_region,grad_cam").expect("arms");
+    let with = |bench: &mut Bench<'_>| bench.compare_with(&arms).expect("maps");
+    let full = |net: &Graph, word: &str| {
+        cohort(&measured(&WeightsCascade, net, with), &format!("similarity_full_{word}"))
+    };
+    let blind = without_influence();
+    assert!(full(&blind, "gradient") > 0.999 && full(&blind, "occlusion_region") > 0.999);
+    assert!(full(&untrained(6), "gradient") < 0.3);
+    // what regions take from the score of a mean of halves is known: the sum of its voxels
+    let found = measured(&ArmAgreement, &blind, with);
+    let falls = &found[0].tables.last().expect("falls");
+    assert_eq!(falls.rows.len(), 4);
+    let half = (HEADS[0].grid.len() / 2) as f64;
+    for (region, row) in falls.rows.iter().enumerate() {
+        let label = region as i32 + 1;
+        let sum = |case: &Case| -> f64 {
+            let labels = case.labels.as_ref().expect("labels").data().iter();
+            let own = labels.zip(&case.data).enumerate().filter(|(_, (l, _))| **l == label);
+            // the margin is the upper mean minus the lower one
+            own.map(|(v, (_, x))| if v < HEADS[0].grid.len() / 2 { -x } else { *x })
+                .map(f64::from)
+                .sum::<f64>()
+                / half
+        };
+        let want = HEADS.iter().map(sum).sum::<f64>() / CASES as f64;
+        let got = serde_json::to_value(&row[2]).expect("json")["number"].as_f64().expect("number");
+        assert!((got - want).abs() < 1e-4, "region {label}: {got} {want}");
+    }
 }

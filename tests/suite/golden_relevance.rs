@@ -183,7 +183,7 @@ fn maps_equal_those_of_zennit_and_captum() {
                 }
                 Way::Method(chosen) => {
                     // the network as it is: a layer that Grad-CAM looks at must not be folded
-                    let q = Question { graph: &graph, x: &x, starts: &starts, seed: Seed(1) };
+                    let q = Question::new(&graph, &x, &starts, Seed(1));
                     chosen.map(&q, &mut ws).expect("map")
                 }
             };

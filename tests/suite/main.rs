@@ -18,6 +18,7 @@ mod images;
 mod independence;
 mod kernels;
 mod layers;
+mod methods;
 mod nets;
 mod onnx;
 mod onnx_hostile;

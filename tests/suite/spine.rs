@@ -270,6 +270,14 @@ fn a_map_lies_on_the_grid_of_its_image_and_its_ledger_closes() {
         let scale = number(line, "mass").max(number(line, "mass_handed_on"));
         assert!(scale > 0.0 && gap.abs() <= 1e-6 * scale, "{line}");
     }
+    // every line says how it was made, and the text says it of every layer
+    for line in ledger.iter().filter(|l| l["kind"] == "conv3d" || l["kind"] == "dense") {
+        let told = |key: &str| line[key].as_str().expect("words");
+        assert_eq!((told("stabiliser_mode"), told("bias_policy")), ("absolute", "absorb"));
+        assert_eq!((number(line, "stabiliser_value"), told("convention")), (1e-6, "own"));
+        assert!(told("start").contains("log-odds of preterm"), "{line}");
+        assert!(text.contains(told("layer")) && text.contains(told("rule")), "{text}");
+    }
     let odds = rows(&folder.join("odds/predictions.tsv"));
     let odds: f64 = odds.iter().find(|r| r[0] == row[0]).expect("row")[3].parse().expect("number");
     let score = number(&ledger[0], "received");
@@ -292,6 +300,23 @@ fn a_map_lies_on_the_grid_of_its_image_and_its_ledger_closes() {
     let largest = want.iter().fold(0.0f32, |m, v| m.max(v.abs()));
     let gap = want.iter().zip(other.data()).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
     assert!(gap < 1e-3 * largest, "{gap} of {largest}");
+}
+
+#[test]
+fn occlusion_by_region_tells_the_fall_of_every_region() {
+    let folder = made();
+    let labels = derivative("001", "dseg");
+    let line = format!("explain model {} falls.nii.gz --labels {labels}", image("001"));
+    let _ = good(folder, &format!("{line} --rule occlusion_region --ledger falls.json"));
+    let told = json(&folder.join("falls.json"));
+    let regions = told["regions"].as_array().expect("regions");
+    assert!(regions.len() > 10, "{told}");
+    // outside all regions nothing is told, and some region counts
+    assert!(regions[0]["label"] == 0 && regions[0]["sum"] == 0.0, "{told}");
+    assert!(regions.iter().any(|r| r["sum"].as_f64().expect("number") != 0.0), "{told}");
+    let line = line.replace(&format!("--labels {labels}"), "");
+    let (code, _, errors) = run(folder, &format!("{line} --rule occlusion_region"));
+    assert!(code == 2 && errors.contains("error[E-METHOD-002]"), "{code} {errors}");
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! The checks: each asks one question of the bench and answers with findings. None of
 //! them judges.
 
+pub mod arm_agreement;
 pub mod ledger_closure;
 pub mod ledger_leakage;
 pub mod model_performance;
@@ -37,6 +38,7 @@ pub static CHECKS: &[&dyn Check] = &[
     &ledger_leakage::LedgerLeakage,
     &weights_cascade::WeightsCascade,
     &weights_exchangeability::WeightsExchangeability,
+    &arm_agreement::ArmAgreement,
     &region_mass::RegionMass,
     &planted_recovery::PlantedRecovery,
 ];

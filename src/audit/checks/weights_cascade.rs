@@ -9,6 +9,8 @@
 //!   The interval is over subjects and holds the few draws fixed.
 //! * **Source** Adebayo et al. 2018, <https://arxiv.org/abs/1810.03292>; Binder et al. 2023.
 
+pub mod arms;
+
 use rayon::prelude::*;
 
 use super::{Check, interval, mean_of, of_cohort};
@@ -34,6 +36,8 @@ pub static CARD: Card = Card {
 
 /// Networks drawn.
 const DRAWS: usize = 3;
+/// Of these, networks under which the other methods are made again.
+const DRAWS_OF_ARMS: usize = 1;
 /// Pairs of subjects compared at most.
 const PAIRS: usize = 50;
 
@@ -109,12 +113,16 @@ impl Check for WeightsCascade {
         let layers = bench.trained.weighted_layers();
         let mut ws = Workspace::new();
         let mut draws: Vec<Vec<Stage>> = Vec::new();
+        let mut of_arms = Vec::new();
         for d in 0..DRAWS {
             let seed = bench.seed.child(&format!("audit/weights_cascade/draw-{d}"));
             let mut stages = vec![compare(bench, &bench.explanations)];
             for to in 1..=layers.len() {
-                let net = bench.randomised(&layers[..to], seed, &mut ws)?;
-                stages.push(compare(bench, &bench.explained(&net, &mut ws)?));
+                let net = bench.redrawn(&layers[..to], seed, &mut ws)?;
+                stages.push(compare(bench, &bench.explained(&net.folded()?, &mut ws)?));
+                if to == layers.len() && d < DRAWS_OF_ARMS {
+                    of_arms.push(arms::under(bench, &net, &mut ws)?);
+                }
             }
             draws.push(stages);
         }
@@ -169,6 +177,9 @@ impl Check for WeightsCascade {
         found.notes.push(format!("Mean |change of the score| by stage: {}.", changes.join(", ")));
         found.notes.push(format!("{DRAWS} draws; the interval is over subjects only."));
         let size = mean_of(&over_draws(&draws, last, 1, n), bench.seed, "weights_cascade/size");
-        Ok(vec![found, of_cohort(&CARD, "similarity_full_magnitude", size)])
+        let arms = arms::findings(bench, &of_arms, [found.outcome.clone(), size.clone()]);
+        let mut all = vec![found, of_cohort(&CARD, "similarity_full_magnitude", size)];
+        all.extend(arms);
+        Ok(all)
     }
 }

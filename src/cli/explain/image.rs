@@ -3,21 +3,23 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use super::{Args, ends_with};
+use serde_json::Value;
+
+use super::{Args, ends_with, unwritten};
 use crate::cli::exit::ExitCode;
 use crate::cli::term::{self, Terminal};
 use crate::cohort::Participant;
 use crate::compute::{Array, Workspace};
 use crate::explain::ledger::LedgerLine;
-use crate::explain::methods::{Question, grad_cam};
+use crate::explain::methods::{Question, Regions, grad_cam};
+use crate::explain::used::{Account, told};
 use crate::explain::way::Way;
 use crate::explain::{Start, explain};
-use crate::image::nifti;
+use crate::image::{Labels, nifti, resample};
 use crate::model::Graph;
 use crate::model::bundle::{Bundle, TrainingSummary};
 use crate::model::companion::Companion;
-use crate::model::graph::FoldProof;
-use crate::model::input::{InputSpec, back, prepare, to_array};
+use crate::model::input::{InputSpec, Prepared, back, prepare, to_array};
 use crate::model::onnx;
 use crate::model::subject::{MaskSource, read_subject};
 use crate::progress::Progress;
@@ -39,10 +41,12 @@ pub(super) fn run(args: &Args, ways: &[(String, Way)], terminal: &Terminal) -> R
     }
     let ready = prepare(&images.volume, &images.mask, &network.input)?;
     let (x, mut ws) = (network.turned(&to_array(&[&ready])?)?, Workspace::new());
-    let mut text = String::new();
+    let regions = network.regions(&ready, images.labels.as_ref())?;
+    let asked = Asked { graph: &network.graph, x: &x, start, seed: args.seed, regions: &regions };
+    let (words, mut text) = (start.words(&network.classes), String::new());
     let mut ledgers = BTreeMap::new();
     for (name, way) in ways {
-        let made = make(&network.graph, &x, way, start, args.seed, &mut ws)?;
+        let made = make(&asked, name, way, &words, &mut ws)?;
         let map: Vec<f32> =
             network.turned(&made.map)?.to_f64()?.into_iter().map(|v| v as f32).collect();
         let volume = back(&map, ready.grid(), images.volume.grid())?;
@@ -50,18 +54,13 @@ pub(super) fn run(args: &Args, ways: &[(String, Way)], terminal: &Terminal) -> R
         nifti::write_volume(&out, &volume, Some(&images.header), &format!("heatproof {name}"))?;
         let sum: f64 = map.iter().map(|v| f64::from(*v)).sum();
         text.push_str(&format!(
-            "{}: {} = {:.6}; the map of {name} sums to {sum:.6}\n",
+            "{}: {words} = {:.6}; the map of {name} sums to {sum:.6}\n{}{}",
             out.display(),
-            start.words(&network.classes),
             made.score,
+            made.account.lines(),
+            made.said,
         ));
-        if let Some((ledger, proof)) = made.ledger {
-            let residual = ledger.iter().map(LedgerLine::residual).fold(0.0, f64::max);
-            text.push_str(&format!(
-                "rule {name}, {} batch norm folded (logits differ by {:.1e} of the largest), \
-                 largest unaccounted share of a layer {residual:.1e}\n",
-                proof.folded, proof.drift
-            ));
+        if let Some(ledger) = made.ledger {
             let _ = ledgers.insert(name.clone(), ledger);
         }
     }
@@ -70,8 +69,7 @@ pub(super) fn run(args: &Args, ways: &[(String, Way)], terminal: &Terminal) -> R
             Some(one) if ledgers.len() == 1 => serde_json::to_vec_pretty(one),
             _ => serde_json::to_vec_pretty(&ledgers),
         };
-        let fault = |e| Error::internal(format!("the ledger cannot be written: {e}"));
-        files::write_whole(path, &json.map_err(fault)?)?;
+        files::write_whole(path, &json.map_err(unwritten)?)?;
     }
     if network.training.is_some_and(|t| saw(&t, &participant(args).id)) {
         text.push_str("this image was used to train the network\n");
@@ -121,10 +119,34 @@ impl Network {
         Ok(Self { graph, classes, input, companion: Some(companion), training: None })
     }
 
+    /// Labels and mask as the network sees them; none without a label map.
+    fn regions(&self, ready: &Prepared, labels: Option<&Labels>) -> Result<Vec<Regions>> {
+        let Some(labels) = labels else { return Ok(Vec::new()) };
+        let labels = resample::resample_labels(labels, ready.grid())?;
+        let [i, j, k] = ready.grid().shape();
+        // Labels are carried as f64, which holds every one exactly.
+        let turned = |values: Vec<f64>| -> Result<Vec<f64>> {
+            self.turned(&Array::from_vec(values, &[1, 1, k, j, i])?)?.to_f64()
+        };
+        let labels = turned(labels.data().iter().map(|l| f64::from(*l)).collect())?;
+        let inside = ready.mask.data().iter().map(|m| f64::from(u8::from(*m))).collect();
+        let inside = turned(inside)?.into_iter().map(|v| v > 0.0).collect();
+        Ok(vec![Regions { labels: labels.into_iter().map(|l| l as i32).collect(), inside }])
+    }
+
     /// `[n, c, k, j, i]` as the network has it, and back.
     fn turned(&self, x: &Array) -> Result<Array> {
         self.companion.as_ref().map_or_else(|| x.duplicate(), |c| c.turned(x))
     }
+}
+
+/// What is explained of one image.
+struct Asked<'a> {
+    graph: &'a Graph,
+    x: &'a Array,
+    start: Start,
+    seed: u64,
+    regions: &'a [Regions],
 }
 
 /// A map with what is known of it.
@@ -132,35 +154,45 @@ struct Made {
     /// Shaped like the input.
     map: Array,
     score: f64,
-    /// Of rules.
-    ledger: Option<(Vec<LedgerLine>, FoldProof)>,
+    account: Account,
+    /// Of rules: how exact they were; of regions: what each holds.
+    said: String,
+    /// Of rules: lines; of other methods: regions, where there are any.
+    ledger: Option<Value>,
 }
 
-fn make(
-    graph: &Graph,
-    x: &Array,
-    way: &Way,
-    start: Start,
-    seed: u64,
-    ws: &mut Workspace,
-) -> Result<Made> {
+fn make(of: &Asked<'_>, name: &str, way: &Way, words: &str, ws: &mut Workspace) -> Result<Made> {
+    let &Asked { graph, x, start, seed, regions } = of;
+    let explained = vec![words.to_owned()];
     match way {
         Way::Rules(composite) => {
             let (canonical, proof) = composite.canonical(graph, x, ws)?;
             let mut found = explain(&canonical, x, composite, start, ws)?;
-            let ledger = Some((found.ledgers.swap_remove(0), proof));
-            Ok(Made { map: found.relevance, score: found.scores[0], ledger })
+            let account = Account::of_rules(name, composite, &canonical, explained);
+            let ledger = found.ledgers.swap_remove(0);
+            let residual = ledger.iter().map(LedgerLine::residual).fold(0.0, f64::max);
+            let said = format!(
+                "rule {name}, {} batch norm folded (logits differ by {:.1e} of the largest), \
+                 largest unaccounted share of a layer {residual:.1e}\n",
+                proof.folded, proof.drift
+            );
+            let lines = told(&ledger, &account.layers, composite.convention, words);
+            let ledger = Some(serde_json::to_value(lines).map_err(unwritten)?);
+            Ok(Made { map: found.relevance, score: found.scores[0], account, said, ledger })
         }
         Way::Method(chosen) => {
             let starts = [start];
-            let question = Question { graph, x, starts: &starts, seed: Seed(seed) };
+            let question = Question { regions, ..Question::new(graph, x, &starts, Seed(seed)) };
             let map = chosen.map(&question, ws)?;
             let &[_, _, k, j, i] = x.shape() else { return Err(Error::internal("no image")) };
             let map =
                 if map.shape() == x.shape() { map } else { grad_cam::enlarged(&map, [k, j, i])? };
             let logits = graph.forward(x, ws)?;
             let score = crate::explain::start::seed(&logits, &starts)?.scores[0];
-            Ok(Made { map, score, ledger: None })
+            let account = Account::of_method(name, &chosen.numbers, explained);
+            let sums = regions.first().map(|r| Ok::<_, Error>(r.sums(map.host::<f32>()?)));
+            let sums = sums.transpose()?.map(|sums| serde_json::json!({ "regions": sums }));
+            Ok(Made { map, score, account, said: String::new(), ledger: sums })
         }
     }
 }

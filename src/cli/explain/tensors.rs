@@ -2,11 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use super::{Args, ends_with};
+use super::{Args, ends_with, unwritten};
 use crate::cli::exit::ExitCode;
 use crate::cli::term::{self, Terminal};
 use crate::compute::{Array, Workspace};
 use crate::explain::methods::Question;
+use crate::explain::used::{Account, told};
 use crate::explain::way::Way;
 use crate::explain::{Start, explain_each};
 use crate::model::{Graph, known, onnx, tensors, weights};
@@ -62,7 +63,11 @@ pub(super) fn run(args: &Args, ways: &[(String, Way)], terminal: &Terminal) -> R
     let mut ws = Workspace::new();
     let mut written: Vec<(String, Array)> =
         vec![("logits".to_owned(), graph.forward(&x, &mut ws)?)];
-    let mut ledgers = BTreeMap::new();
+    let mut words: Vec<String> = starts.iter().map(|s| s.words(&classes)).collect();
+    if args.target.split(',').count() == 1 {
+        words.truncate(1);
+    }
+    let (mut ledgers, mut accounts) = (BTreeMap::new(), Vec::new());
     let mut text = format!("{samples} sample(s)\n");
     for (name, way) in ways {
         let key = match ways.len() {
@@ -80,7 +85,20 @@ pub(super) fn run(args: &Args, ways: &[(String, Way)], terminal: &Terminal) -> R
                      largest unaccounted share of a layer {residual:.1e}\n",
                     proof.folded, proof.drift
                 ));
-                let _ = ledgers.insert(name.clone(), found.ledgers);
+                let account = Account::of_rules(name, composite, &canonical, words.clone());
+                let lines = found.ledgers.iter().zip(&starts).map(|(ledger, start)| {
+                    let start = start.words(&classes);
+                    serde_json::to_value(told(
+                        ledger,
+                        &account.layers,
+                        composite.convention,
+                        &start,
+                    ))
+                });
+                let lines = lines.collect::<std::result::Result<Vec<_>, _>>().map_err(unwritten)?;
+                let _ = ledgers.insert(name.clone(), lines);
+                text.push_str(&account.lines());
+                accounts.push(account);
                 for (layer, sink) in found.sinks {
                     written.push((format!("bias.{name}.{layer}"), sink.cast::<f32>()?));
                 }
@@ -88,19 +106,18 @@ pub(super) fn run(args: &Args, ways: &[(String, Way)], terminal: &Terminal) -> R
             }
             Way::Method(chosen) => {
                 // The network as it came: Grad-CAM looks at a layer that folding removes.
-                let question =
-                    Question { graph: &graph, x: &x, starts: &starts, seed: Seed(args.seed) };
+                let question = Question::new(&graph, &x, &starts, Seed(args.seed));
+                accounts.push(Account::of_method(name, &chosen.numbers, words.clone()));
                 chosen.map(&question, &mut ws)?
             }
         };
         written.push((key, map));
     }
     let arrays: Vec<(String, &Array)> = written.iter().map(|(n, a)| (n.clone(), a)).collect();
-    files::write_whole(&args.out, &tensors::to_bytes(&arrays, None)?)?;
+    let accounts = serde_json::to_string(&accounts).map_err(unwritten)?;
+    files::write_whole(&args.out, &tensors::to_bytes(&arrays, Some(&accounts))?)?;
     if let Some(path) = &args.ledger {
-        let json = serde_json::to_vec_pretty(&ledgers)
-            .map_err(|e| Error::internal(format!("the ledger cannot be written: {e}")))?;
-        files::write_whole(path, &json)?;
+        files::write_whole(path, &serde_json::to_vec_pretty(&ledgers).map_err(unwritten)?)?;
     }
     text.push_str(&format!("{}\n", args.out.display()));
     term::out(&text)?;

@@ -1,6 +1,6 @@
 //! Integrated gradients from an image of zeros, by Gauss-Legendre quadrature.
 
-use super::super::backward;
+use super::passes::sum_of_gradients;
 use super::{Method, Question, number};
 use crate::Result;
 use crate::card::{Better, Card};
@@ -43,16 +43,11 @@ fn map(of: &Question<'_>, numbers: &[f64], ws: &mut Workspace) -> Result<Array> 
     // kink, and one that falls on the other side changes the gradient of a whole patch.
     let (graph, x) = (of.graph.wide()?, of.x.cast::<f64>()?);
     let of_wide = Question { graph: &graph, x: &x, ..*of };
-    let mut total: Option<Array> = None;
-    for (t, weight) in gauss_legendre(points) {
-        crate::progress::check_stop()?;
-        let x = elementwise::map(&x, ws, |v| v * t)?;
-        let gradient = backward::gradient(&of_wide, &x, ws)?;
-        let part = elementwise::map(&gradient, ws, |v| v * weight)?;
-        [x, gradient].into_iter().for_each(|a| ws.give(a));
-        crate::model::graph::accumulate(&mut total, part, ws)?;
-    }
-    let total = total.ok_or_else(|| crate::Error::internal("a quadrature without points"))?;
+    let points = gauss_legendre(points);
+    let on_the_way = |at: usize, x: &[f64]| x.iter().map(|v| v * points[at].0).collect();
+    let weighed = |at: usize, g: f64| g * points[at].1;
+    let total = sum_of_gradients(&of_wide, points.len(), &on_the_way, &weighed, ws)?;
+    let total = Array::from_vec(total, x.shape())?;
     let map = elementwise::times(&x, &total, ws)?;
     crate::by_type!(of.x, T => map.cast::<T>())
 }

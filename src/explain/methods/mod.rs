@@ -7,14 +7,19 @@ pub mod gradient_x_input;
 pub mod guided_backprop;
 pub mod integrated_gradients;
 pub mod occlusion;
+pub mod occlusion_region;
+pub mod passes;
+pub mod regions;
 pub mod smooth_grad;
 
 use super::start::Start;
 use crate::Result;
 use crate::card::Card;
-use crate::compute::{Array, Workspace};
+use crate::compute::{Array, Workspace, blocks};
 use crate::model::Graph;
 use crate::seed::Seed;
+
+pub use regions::Regions;
 
 /// What a method explains.
 #[derive(Debug, Clone, Copy)]
@@ -27,6 +32,17 @@ pub struct Question<'a> {
     pub starts: &'a [Start],
     /// For methods that draw noise.
     pub seed: Seed,
+    /// One per sample, for occlusion by region; empty where there are none.
+    pub regions: &'a [Regions],
+    /// Bytes that the arrays of a pass may take, see [`Question::at_once`].
+    pub memory: usize,
+}
+
+impl<'a> Question<'a> {
+    /// A question without regions, with [`passes::MEMORY`].
+    pub fn new(graph: &'a Graph, x: &'a Array, starts: &'a [Start], seed: Seed) -> Self {
+        Self { graph, x, starts, seed, regions: &[], memory: passes::MEMORY }
+    }
 }
 
 /// A method.
@@ -50,6 +66,7 @@ pub static METHODS: &[&Method] = &[
     &guided_backprop::BETA_SMOOTH,
     &integrated_gradients::METHOD,
     &occlusion::METHOD,
+    &occlusion_region::METHOD,
     &smooth_grad::METHOD,
     &smooth_grad::SQUARED,
 ];
@@ -71,12 +88,25 @@ impl Chosen {
             .find_map(|method| (method.settings)(word).map(|numbers| Self { method, numbers }))
     }
 
-    /// Its map.
+    /// Its map, made of as many samples at once as the memory holds.
     ///
     /// # Errors
-    /// Those of the graph; [`crate::Error::Model`] `E-MODEL-005` for a start that does not fit.
+    /// Those of the graph; [`crate::Error::Model`] `E-MODEL-005` for a start that does not
+    /// fit; `E-METHOD-001` and `E-METHOD-002` for a method that cannot be used here.
     pub fn map(&self, of: &Question<'_>, ws: &mut Workspace) -> Result<Array> {
-        (self.method.map)(of, &self.numbers, ws)
+        let (n, few) = (of.x.shape()[0], of.at_once()?);
+        if n <= few {
+            return (self.method.map)(of, &self.numbers, ws);
+        }
+        let mut parts = Vec::new();
+        for from in (0..n).step_by(few) {
+            let to = (from + few).min(n);
+            let (x, starts) = (of.x.rows(from, to)?, &of.starts[from..to]);
+            let regions = of.regions.get(from..to).unwrap_or_default();
+            let part = Question { x: &x, starts, regions, ..*of };
+            parts.push((self.method.map)(&part, &self.numbers, ws)?);
+        }
+        blocks::stack(&parts.iter().collect::<Vec<_>>(), ws)
     }
 }
 

@@ -1,11 +1,9 @@
 //! Occlusion: the score without a window of the image.
 
-use rayon::prelude::*;
-
+use super::passes::falls;
 use super::{Method, Question, number};
 use crate::card::{Better, Card};
-use crate::compute::{Array, Workspace, five};
-use crate::explain::start::seed;
+use crate::compute::{Array, five};
 use crate::{Error, Result};
 
 /// What this method says of itself.
@@ -22,7 +20,8 @@ pub static CARD: Card = Card {
 };
 
 /// The method.
-pub static METHOD: Method = Method { card: &CARD, settings, map };
+pub static METHOD: Method =
+    Method { card: &CARD, settings, map: |of, numbers, _| map(of, numbers) };
 
 fn settings(word: &str) -> Option<Vec<f64>> {
     let rest = word.strip_prefix("occlusion")?;
@@ -43,14 +42,7 @@ fn windows(extent: usize, window: usize, stride: usize) -> Vec<(usize, usize)> {
     (0..steps).map(|n| (n * stride, (n * stride + window).min(extent))).collect()
 }
 
-fn scores(of: &Question<'_>, x: &Array, ws: &mut Workspace) -> Result<Vec<f64>> {
-    let logits = of.graph.forward(x, ws)?;
-    let scores = seed(&logits, of.starts)?.scores;
-    ws.give(logits);
-    Ok(scores)
-}
-
-fn map(of: &Question<'_>, numbers: &[f64], ws: &mut Workspace) -> Result<Array> {
+fn map(of: &Question<'_>, numbers: &[f64]) -> Result<Array> {
     let &[w, s] = numbers else { return Err(Error::internal("occlusion without a window")) };
     let [n, c, k, j, i] = five(of.x, "occlusion")?;
     let along = [k, j, i].map(|extent| windows(extent, w as usize, s as usize));
@@ -59,24 +51,11 @@ fn map(of: &Question<'_>, numbers: &[f64], ws: &mut Workspace) -> Result<Array> 
         .flat_map(|a| along[1].iter().flat_map(move |b| [(*a, *b)]))
         .flat_map(|(a, b)| along[2].iter().map(move |c| [a, b, *c]))
         .collect();
-    let whole = scores(of, of.x, ws)?;
-    // Windows are evaluated in any order and summed in theirs.
-    let falls: Vec<Vec<f64>> = places
-        .par_iter()
-        .map_init(Workspace::new, |ws, place| {
-            crate::progress::check_stop()?;
-            let mut x = of.x.duplicate()?;
-            crate::by_type!(x, T => {
-                let data = x.host_mut::<T>()?;
-                for channel in data.chunks_mut(k * j * i) {
-                    each(*place, [j, i], |v| channel[v] = Default::default());
-                }
-            });
-            let without = scores(of, &x, ws)?;
-            ws.give(x);
-            Ok(whole.iter().zip(without).map(|(f, g)| f - g).collect())
-        })
-        .collect::<Result<_>>()?;
+    let falls = falls(of, places.len(), &|number, _, image| {
+        for channel in image.chunks_mut(k * j * i) {
+            each(places[number], [j, i], |v| channel[v] = 0.0);
+        }
+    })?;
     let mut map = vec![0.0; n * c * k * j * i];
     let mut held = vec![0.0; k * j * i];
     for (place, fall) in places.iter().zip(&falls) {

@@ -1,11 +1,11 @@
 //! SmoothGrad and its squared variant: gradients averaged over noise.
 
 use super::super::backward;
+use super::passes::sum_of_gradients;
 use super::{Method, Question, number};
 use crate::Result;
 use crate::card::{Better, Card};
-use crate::compute::{Array, Workspace, elementwise};
-use crate::model::graph::accumulate;
+use crate::compute::{Array, Workspace};
 
 /// What SmoothGrad says of itself.
 pub static CARD: Card = Card {
@@ -61,25 +61,16 @@ fn settings(word: &str, names: &[&str]) -> Option<Vec<f64>> {
 
 fn map(of: &Question<'_>, numbers: &[f64], squared: bool, ws: &mut Workspace) -> Result<Array> {
     let &[draws, share] = numbers else { return backward::gradient(of, of.x, ws) };
-    let ranges = elementwise::ranges(of.x)?;
-    let voxels = of.x.len() / ranges.len().max(1);
-    let x = of.x.to_f64()?;
-    let mut total: Option<Array> = None;
-    for draw in 0..draws as usize {
-        crate::progress::check_stop()?;
-        let mut noisy = Vec::with_capacity(x.len());
-        // The same noise for every sample: a map does not depend on the batch.
-        for (sample, (low, high)) in x.chunks(voxels.max(1)).zip(&ranges) {
-            let mut stream = of.seed.stream(&format!("explain/smooth_grad/{draw}"));
-            let sd = share * (high - low);
-            noisy.extend(sample.iter().map(|v| v + sd * stream.normal()));
-        }
-        let noisy = Array::from_vec(noisy, of.x.shape())?;
-        let noisy = crate::by_type!(of.x, T => noisy.cast::<T>())?;
-        let gradient = backward::gradient(of, &noisy, ws)?;
-        let part = |v: f64| (if squared { v * v } else { v }) / draws;
-        accumulate(&mut total, elementwise::map(&gradient, ws, part)?, ws)?;
-        [noisy, gradient].into_iter().for_each(|a| ws.give(a));
-    }
-    total.ok_or_else(|| crate::Error::internal("no draws"))
+    // The same noise for every sample: a map does not depend on the batch.
+    let noisy = |draw: usize, sample: &[f64]| {
+        let low = sample.iter().copied().fold(f64::INFINITY, f64::min);
+        let high = sample.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+        let mut stream = of.seed.stream(&format!("explain/smooth_grad/{draw}"));
+        let sd = share * (high - low);
+        sample.iter().map(|v| v + sd * stream.normal()).collect()
+    };
+    let part = |_: usize, g: f64| (if squared { g * g } else { g }) / draws;
+    let map = sum_of_gradients(of, draws as usize, &noisy, &part, ws)?;
+    let map = Array::from_vec(map, of.x.shape())?;
+    crate::by_type!(of.x, T => map.cast::<T>())
 }

@@ -83,6 +83,11 @@ impl Convention {
         ("innvestigate", Self::Innvestigate),
     ];
 
+    /// As it stands before a rule's name; `own` for this program's.
+    pub fn word(self) -> &'static str {
+        Self::ALL.iter().find(|(_, c)| *c == self).map_or("own", |(word, _)| word)
+    }
+
     /// Its stabiliser.
     pub fn stabiliser(self) -> Stabiliser {
         let own = Stabiliser::default();

@@ -1,6 +1,7 @@
 //! Figures, one per file. A figure draws only what the record holds: where data are missing
 //! it gives no scene, and never an error.
 
+pub mod arms;
 pub mod cascade_curve;
 pub mod exchangeability;
 pub mod finding_series;
@@ -67,6 +68,7 @@ pub static FIGURES: &[&dyn Figure] = &[
     &ledger_bars::LedgerBars,
     &cascade_curve::CascadeCurve,
     &exchangeability::Exchangeability,
+    &arms::Arms,
     &region_bars::RegionBars,
     &recovery::Recovery,
     &finding_series::FindingSeries,

@@ -1,0 +1,108 @@
+//! Many passes through the network within a bound on memory. What comes out does not depend
+//! on how many images share a pass.
+
+use rayon::prelude::*;
+
+use super::super::backward;
+use super::super::start::{Start, seed};
+use super::Question;
+use crate::compute::{Array, Workspace};
+use crate::progress::check_stop;
+use crate::{Error, Result};
+
+/// Memory for the arrays of one pass unless told otherwise, in bytes.
+pub const MEMORY: usize = 2 << 30;
+
+/// Bytes that a pass forth and back keeps for one sample: every layer's output and what
+/// returns to it, as f64. The kernels' own room is not counted.
+fn bytes_of_one(of: &Question<'_>) -> Result<usize> {
+    let rows = of.graph.describe(&of.x.shape()[1..])?;
+    let numbers: usize = rows.iter().map(|row| row.shape.iter().product::<usize>()).sum();
+    let voxels = of.x.len() / of.x.shape()[0].max(1);
+    Ok((numbers + voxels).saturating_mul(2 * size_of::<f64>()).max(1))
+}
+
+impl Question<'_> {
+    /// Samples that share a pass: as many as the memory holds, at least one.
+    ///
+    /// # Errors
+    /// Those of [`crate::model::Graph::describe`].
+    pub fn at_once(&self) -> Result<usize> {
+        Ok((self.memory / bytes_of_one(self)?).max(1))
+    }
+}
+
+/// Per sample the sum over `passes` of `part(pass, gradient)` at the images that `image`
+/// makes of the pass and the sample, added in the order of the passes.
+pub(super) fn sum_of_gradients(
+    of: &Question<'_>,
+    passes: usize,
+    image: &dyn Fn(usize, &[f64]) -> Vec<f64>,
+    part: &dyn Fn(usize, f64) -> f64,
+    ws: &mut Workspace,
+) -> Result<Vec<f64>> {
+    let (x, n) = (of.x.to_f64()?, of.x.shape()[0]);
+    let voxels = x.len() / n.max(1);
+    let sample = |row: usize| &x[row % n * voxels..][..voxels];
+    let mut total = vec![0.0; x.len()];
+    let rows: Vec<usize> = (0..passes * n).collect();
+    for rows in rows.chunks(of.at_once()?) {
+        check_stop()?;
+        let images: Vec<f64> = rows.iter().flat_map(|r| image(r / n, sample(*r))).collect();
+        let starts: Vec<Start> = rows.iter().map(|r| of.starts[r % n]).collect();
+        let mut shape = of.x.shape().to_vec();
+        shape[0] = rows.len();
+        let images = Array::from_vec(images, &shape)?;
+        let images = crate::by_type!(of.x, T => images.cast::<T>())?;
+        let question = Question { x: &images, starts: &starts, ..*of };
+        let gradient = backward::gradient(&question, &images, ws)?;
+        for (row, g) in rows.iter().zip(gradient.to_f64()?.chunks(voxels.max(1))) {
+            let sum = &mut total[row % n * voxels..][..voxels];
+            sum.iter_mut().zip(g).for_each(|(t, g)| *t += part(row / n, *g));
+        }
+        [images, gradient].into_iter().for_each(|a| ws.give(a));
+    }
+    Ok(total)
+}
+
+fn scores(of: &Question<'_>, x: &Array, ws: &mut Workspace) -> Result<Vec<f64>> {
+    let logits = of.graph.forward(x, ws)?;
+    let scores = seed(&logits, of.starts)?.scores;
+    ws.give(logits);
+    Ok(scores)
+}
+
+/// What each sample's score falls by under each of `changes`; `change` gets the number of the
+/// change, that of the sample and its voxels, channel by channel.
+pub(super) fn falls(
+    of: &Question<'_>,
+    changes: usize,
+    change: &(dyn Fn(usize, usize, &mut [f64]) + Sync),
+) -> Result<Vec<Vec<f64>>> {
+    let n = of.x.shape()[0];
+    let whole = scores(of, of.x, &mut Workspace::new())?;
+    let x = of.x.to_f64()?;
+    let voxels = (x.len() / n.max(1)).max(1);
+    let fall = |number: &usize, ws: &mut Workspace| -> Result<Vec<f64>> {
+        check_stop()?;
+        let mut changed = x.clone();
+        changed.chunks_mut(voxels).enumerate().for_each(|(s, image)| change(*number, s, image));
+        let changed = Array::from_vec(changed, of.x.shape())?;
+        let changed = crate::by_type!(of.x, T => changed.cast::<T>())?;
+        let without = scores(of, &changed, ws)?;
+        ws.give(changed);
+        if without.len() != whole.len() {
+            return Err(Error::internal("another number of scores"));
+        }
+        Ok(whole.iter().zip(without).map(|(f, g)| f - g).collect())
+    };
+    // No more passes side by side than the memory holds.
+    let side_by_side = (of.at_once()? / n.max(1)).max(1);
+    let numbers: Vec<usize> = (0..changes).collect();
+    let mut all = Vec::with_capacity(changes);
+    for group in numbers.chunks(side_by_side) {
+        let found = group.par_iter().map_init(Workspace::new, |ws, number| fall(number, ws));
+        all.extend(found.collect::<Result<Vec<_>>>()?);
+    }
+    Ok(all)
+}
