@@ -20,7 +20,7 @@ use heatproof::seed::Seed;
 use serde_json::Value;
 
 use super::nets::gap;
-use super::support::shared;
+use super::support::golden;
 
 /// A whole number, or one per axis.
 fn axes(attrs: &Value, name: &str, default: usize) -> [usize; 3] {
@@ -141,7 +141,7 @@ fn tolerance(norms: bool, method: &str) -> f64 {
 
 #[test]
 fn maps_equal_those_of_zennit_and_captum() {
-    let Some(folder) = shared("golden") else { return };
+    let Some(folder) = golden() else { return };
     let mut networks = 0;
     for entry in std::fs::read_dir(&folder).expect("folder") {
         let path = entry.expect("entry").path();

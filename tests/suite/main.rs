@@ -1,11 +1,11 @@
 //! The integration tests, in one binary: each module is a subject.
 
+mod adjoint;
 mod agreement;
 mod architecture;
 mod audit;
 mod autograd;
 mod cli;
-mod closure;
 mod cohorts;
 mod companion;
 mod faults;
@@ -16,6 +16,7 @@ mod hostile;
 mod images;
 mod independence;
 mod kernels;
+mod laws;
 mod layers;
 mod nets;
 mod onnx;
@@ -23,6 +24,8 @@ mod onnx_hostile;
 mod onnx_operators;
 mod onnx_writer;
 mod orientations;
+mod random_graphs;
+mod random_layers;
 mod relevance;
 mod replicas;
 mod sample;

@@ -39,17 +39,21 @@ fn settings(word: &str) -> Option<Vec<f64>> {
 
 fn map(of: &Question<'_>, numbers: &[f64], ws: &mut Workspace) -> Result<Array> {
     let points = numbers.first().map_or(1, |n| *n as usize);
-    // In f64: over so many points some rectifier lies within the rounding of f32 of its
-    // kink, and one that falls on the other side changes the gradient of a whole patch.
+    // In f64: over so many points some rectifier or pool lies within the rounding of f32 of its
+    // kink, and one that falls on the other side changes the gradient of a whole patch. The
+    // points themselves are rounded as Captum's are, so that both look at the same images.
     let (graph, x) = (of.graph.wide()?, of.x.cast::<f64>()?);
+    let narrow = of.x.host::<f32>().is_ok();
     let of_wide = Question { graph: &graph, x: &x, ..*of };
     let mut total: Option<Array> = None;
     for (t, weight) in gauss_legendre(points) {
         crate::progress::check_stop()?;
-        let x = elementwise::map(&x, ws, |v| v * t)?;
-        let gradient = backward::gradient(&of_wide, &x, ws)?;
+        let t = if narrow { f64::from(t as f32) } else { t };
+        let point = elementwise::map(of.x, ws, |v| v * t)?;
+        let wide = point.cast::<f64>()?;
+        let gradient = backward::gradient(&of_wide, &wide, ws)?;
         let part = elementwise::map(&gradient, ws, |v| v * weight)?;
-        [x, gradient].into_iter().for_each(|a| ws.give(a));
+        [point, wide, gradient].into_iter().for_each(|a| ws.give(a));
         crate::model::graph::accumulate(&mut total, part, ws)?;
     }
     let total = total.ok_or_else(|| crate::Error::internal("a quadrature without points"))?;
