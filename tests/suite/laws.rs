@@ -7,8 +7,10 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use heatproof::Result as Made;
 use heatproof::card::Card;
 use heatproof::compute::{Array, ConvGeometry, Workspace};
+use heatproof::explain::composite::Choice;
 use heatproof::explain::ledger::LedgerLine;
 use heatproof::explain::methods::{Chosen, Question};
+use heatproof::explain::rules::{Applied, Convention};
 use heatproof::explain::{Composite, Explanation, Start, explain};
 use heatproof::model::Graph;
 use heatproof::model::graph::From;
@@ -222,9 +224,11 @@ proptest! {
     }
 }
 
-/// LRP-0, sums and average pools undamped too.
+/// LRP-0 in every layer, sums and average pools undamped too.
 fn undamped() -> Composite {
-    let mut composite = Composite::named("lrp_0").expect("known");
+    let applied = Applied::named("lrp_0", Convention::Own).expect("known").expect("numbers");
+    let any = Choice { kinds: Vec::new(), name: None, position: None, applied };
+    let mut composite = Composite::of("lrp_0", vec![any], Convention::Own);
     composite.stabiliser = composite.stabiliser.with(0.0);
     composite
 }

@@ -13,6 +13,7 @@ mod golden_relevance;
 mod golden_stats;
 mod gradients;
 mod hostile;
+mod hostile_models;
 mod images;
 mod independence;
 mod kernels;

@@ -103,3 +103,17 @@ pub fn gap(a: &[f64], b: &[f64]) -> f64 {
     let scale = b.iter().fold(f64::MIN_POSITIVE, |m, v| m.max(v.abs()));
     a.iter().zip(b).map(|(a, b)| (a - b).abs()).fold(0.0, f64::max) / scale
 }
+
+/// How far apart all but the furthest 5 % are: 95th percentile of |a − b| over the largest |b|.
+pub fn gap_of_most(a: &[f64], b: &[f64]) -> f64 {
+    let scale = b.iter().fold(f64::MIN_POSITIVE, |m, v| m.max(v.abs()));
+    let mut gaps: Vec<f64> = a.iter().zip(b).map(|(a, b)| (a - b).abs() / scale).collect();
+    gaps.sort_by(f64::total_cmp);
+    gaps[(gaps.len() - 1) * 95 / 100]
+}
+
+/// Largest |difference| over largest |reference| of a map of integrated gradients in float32.
+/// Where a rectifier or a maximum at one of the points lies within the rounding of float32 of its
+/// kink, everything below it differs (docs/agreement.md): most voxels must agree to 1e-4, and all
+/// to this.
+pub const UNDECIDED: f64 = 1e-2;
