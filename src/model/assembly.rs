@@ -1,7 +1,7 @@
 //! A graph under construction: layers so far, the extents of every signal, and what becomes
 //! part of another layer at the end.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 
 use super::canonise::fold;
 use super::graph::{From, Graph, Node};
@@ -26,18 +26,27 @@ pub struct Signal {
 pub struct Assembly {
     /// Layers in topological order.
     pub nodes: Vec<Node>,
-    names: BTreeSet<String>,
+    /// Names in use, each with the last number put behind it.
+    names: BTreeMap<String, usize>,
 }
 
 impl Assembly {
     /// A name not yet used.
     fn unique(&mut self, name: &str) -> String {
-        let mut own = name.to_owned();
-        let mut n = 1;
-        while !self.names.insert(own.clone()) {
+        let Some(mut n) = self.names.get(name).copied() else {
+            let _ = self.names.insert(name.to_owned(), 1);
+            return name.to_owned();
+        };
+        // Numbers go on where they ended: a file may give one name to all its nodes.
+        let own = loop {
             n += 1;
-            own = format!("{name}_{n}");
-        }
+            let own = format!("{name}_{n}");
+            if !self.names.contains_key(&own) {
+                break own;
+            }
+        };
+        let _ = self.names.insert(name.to_owned(), n);
+        let _ = self.names.insert(own.clone(), 1);
         own
     }
 

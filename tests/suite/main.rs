@@ -1,11 +1,11 @@
 //! The integration tests, in one binary: each module is a subject.
 
+mod adjoint;
 mod agreement;
 mod architecture;
 mod audit;
 mod autograd;
 mod cli;
-mod closure;
 mod cohorts;
 mod companion;
 mod faults;
@@ -14,9 +14,11 @@ mod golden_relevance;
 mod golden_stats;
 mod gradients;
 mod hostile;
+mod hostile_models;
 mod images;
 mod independence;
 mod kernels;
+mod laws;
 mod layers;
 mod methods;
 mod nets;
@@ -25,6 +27,8 @@ mod onnx_hostile;
 mod onnx_operators;
 mod onnx_writer;
 mod orientations;
+mod random_graphs;
+mod random_layers;
 mod relevance;
 mod replicas;
 mod sample;

@@ -1,5 +1,6 @@
 //! Random arrays and networks that several test modules need.
 
+use heatproof::compute::flow::Flow;
 use heatproof::compute::{Array, ConvGeometry, Workspace};
 use heatproof::explain::composite::COMPOSITES;
 use heatproof::explain::rules::{RULES, Rule};
@@ -102,4 +103,23 @@ pub fn gap(a: &[f64], b: &[f64]) -> f64 {
     assert_eq!(a.len(), b.len());
     let scale = b.iter().fold(f64::MIN_POSITIVE, |m, v| m.max(v.abs()));
     a.iter().zip(b).map(|(a, b)| (a - b).abs()).fold(0.0, f64::max) / scale
+}
+
+/// How far apart all but the furthest 5 % are: 95th percentile of |a − b| over the largest |b|.
+pub fn gap_of_most(a: &[f64], b: &[f64]) -> f64 {
+    let scale = b.iter().fold(f64::MIN_POSITIVE, |m, v| m.max(v.abs()));
+    let mut gaps: Vec<f64> = a.iter().zip(b).map(|(a, b)| (a - b).abs() / scale).collect();
+    gaps.sort_by(f64::total_cmp);
+    gaps[(gaps.len() - 1) * 95 / 100]
+}
+
+/// Largest |difference| over largest |reference| of a map of integrated gradients in float32.
+/// Where a rectifier or a maximum at one of the points lies within the rounding of float32 of its
+/// kink, everything below it differs (docs/agreement.md): most voxels must agree to 1e-4, and all
+/// to this.
+pub const UNDECIDED: f64 = 1e-2;
+
+/// An array as relevance of every output.
+pub fn whole(r: &Array) -> Flow<'static> {
+    Flow::Whole(r.duplicate().expect("host"))
 }

@@ -9,7 +9,7 @@ use heatproof::model::onnx::{Imported, read};
 use safetensors::SafeTensors;
 
 use super::nets::gap;
-use super::support::shared;
+use super::support::golden;
 
 /// A tensor of a safetensors file.
 fn stored(file: &Path, name: &str) -> Array {
@@ -33,7 +33,7 @@ fn worst_residual(imported: &Imported, x: &Array) -> f64 {
 
 #[test]
 fn networks_of_both_exporters_give_their_makers_logits_and_their_ledgers_close() {
-    let Some(folder) = shared("golden") else { return };
+    let Some(folder) = golden() else { return };
     let mut seen = 0;
     for name in ["plain", "plain_nobias", "batchnorm", "strided", "residual", "concat", "seed_like"]
     {

@@ -1,6 +1,7 @@
 //! Relevance against outside truth: maps that Zennit 0.5.1 computed for a small network, single
 //! neurons, a padded convolution, a pool and residual sums; and closure of the ledger.
 
+use super::nets::whole;
 use heatproof::compute::{Array, ConvGeometry, Workspace};
 use heatproof::explain::rules::{Applied, Convention};
 use heatproof::explain::terms::{BiasPolicy, redistribute};
@@ -113,7 +114,7 @@ fn one(layer: &dyn Layer, rule: &str, bounds: (f64, f64), x: &Array, r: &Array) 
     let way = applied.way(&groups, &bounds);
     let mut ws = Workspace::new();
     let z = affine.apply(x, affine.weight(), affine.bias(), &mut ws).expect("fits");
-    let share = redistribute(affine, x, &z, r, &way, &mut ws);
+    let share = redistribute(affine, x, &z, &whole(r), &way, &mut ws);
     share.expect("shared").input.to_f64().expect("host")
 }
 
@@ -182,7 +183,7 @@ fn other_programs_rules_for_one_neuron() {
         let groups = applied.groups();
         let way = applied.way(&groups, &[]);
         let z = graph.forward(&x, &mut Workspace::new()).expect("z");
-        let share = redistribute(affine, &x, &z, &r, &way, &mut Workspace::new());
+        let share = redistribute(affine, &x, &z, &whole(&r), &way, &mut Workspace::new());
         same(&share.expect("shared").input.to_f64().expect("host"), &truth, rule);
     }
 }

@@ -13,17 +13,17 @@ use heatproof::model::layer::{Layer, Role};
 use heatproof::model::layers::{flatten::Flatten, relu::Relu};
 use heatproof::seed::Seed;
 
-use super::nets::{array, conv, dense, draws, gap, ids, randomised, rules};
+use super::nets::{array, conv, dense, draws, gap, ids, randomised, rules, whole};
 
 /// `z_k = Σ_j rows[k][j] x_j + bias[k]` of one sample.
-struct Matrix {
+pub struct Matrix {
     rows: Vec<Vec<f64>>,
     bias: Vec<f64>,
 }
 
 impl Matrix {
     /// Column j is the reference convolution of the j-th unit vector.
-    fn of_conv(w: &Array, b: &Array, g: &ConvGeometry, [c, k, j, i]: [usize; 4]) -> Self {
+    pub fn of_conv(w: &Array, b: &Array, g: &ConvGeometry, [c, k, j, i]: [usize; 4]) -> Self {
         let (w, channels) = (w.to_f64().expect("host"), b.len());
         let b = b.to_f64().expect("host");
         let columns: Vec<Vec<f64>> = (0..c * k * j * i)
@@ -42,12 +42,32 @@ impl Matrix {
         }
     }
 
-    fn of_dense(w: &Array, b: &Array) -> Self {
+    /// The weights are the matrix.
+    pub fn of_dense(w: &Array, b: &Array) -> Self {
         let rows = w.to_f64().expect("host").chunks(w.shape()[1]).map(<[f64]>::to_vec).collect();
         Self { rows, bias: b.to_f64().expect("host") }
     }
 
-    fn apply(&self, x: &[f64]) -> Vec<f64> {
+    /// The other way round, with a bias per channel of what was the input.
+    pub fn transposed(self, b: &Array) -> Self {
+        let (b, size) = (b.to_f64().expect("host"), self.rows[0].len());
+        let rows = (0..size).map(|o| self.rows.iter().map(|row| row[o]).collect()).collect();
+        Self { rows, bias: (0..size).map(|o| b[o * b.len() / size]).collect() }
+    }
+
+    /// A scale and a shift per channel of `size` numbers.
+    pub fn of_scales(w: &Array, b: &Array, size: usize) -> Self {
+        let [w, b] = [w, b].map(|a| a.to_f64().expect("host"));
+        let channel = |o: usize| o * w.len() / size;
+        let row = |o: usize| (0..size).map(|j| if j == o { w[channel(o)] } else { 0.0 }).collect();
+        Self {
+            rows: (0..size).map(row).collect(),
+            bias: (0..size).map(|o| b[channel(o)]).collect(),
+        }
+    }
+
+    /// `W x + b`.
+    pub fn apply(&self, x: &[f64]) -> Vec<f64> {
         let dot = |row: &Vec<f64>| row.iter().zip(x).map(|(a, x)| a * x).sum::<f64>();
         self.rows.iter().zip(&self.bias).map(|(row, b)| dot(row) + b).collect()
     }
@@ -55,11 +75,15 @@ impl Matrix {
 
 /// What a formula says of one sample.
 #[derive(Default)]
-struct Told {
-    input: Vec<f64>,
-    bias: f64,
-    stabiliser: f64,
-    degenerate: f64,
+pub struct Told {
+    /// Relevance of the input.
+    pub input: Vec<f64>,
+    /// Taken by the bias.
+    pub bias: f64,
+    /// Taken by the stabiliser.
+    pub stabiliser: f64,
+    /// Of outputs that cannot be served.
+    pub degenerate: f64,
 }
 
 /// One formula at one output: contribution of (x, w), of the bias, and the gain.
@@ -70,7 +94,7 @@ struct Formula<'a> {
 }
 
 /// Matrix, input, relevance, ε of one sample.
-type Sample<'a> = (&'a Matrix, &'a [f64], &'a [f64], f64);
+pub type Sample<'a> = (&'a Matrix, &'a [f64], &'a [f64], f64);
 
 impl Told {
     /// Adds at every output k, for the formulas `of(z_k)` gives:
@@ -113,11 +137,11 @@ impl Told {
 }
 
 /// Bounds of every input in these tests.
-const BOUNDS: (f64, f64) = (-6.0, 5.0);
+pub const BOUNDS: (f64, f64) = (-6.0, 5.0);
 
 /// The textbook formula of a rule for one sample; `flat` and `w_square` see the matrix of
 /// the layer, whose entries are 0 where a neuron does not read a voxel.
-fn told(rule: &str, of: Sample<'_>) -> Told {
+pub fn told(rule: &str, of: Sample<'_>) -> Told {
     let mut told = Told::default();
     let (up, down) = (|v: f64| v.max(0.0), |v: f64| v.min(0.0));
     let all = |count: usize| move |_: f64| (0..count).collect::<Vec<usize>>();
@@ -246,7 +270,7 @@ fn rules_share_out_as_their_formulas_say() {
                     rescue: applied.rescue,
                     bounds: &[BOUNDS; 3],
                 };
-                let got = redistribute(affine, &x, &z, &r, &way, &mut ws).expect("shared");
+                let got = redistribute(affine, &x, &z, &whole(&r), &way, &mut ws).expect("shared");
                 assert_eq!(got.input.shape(), x.shape());
                 let map = got.input.to_f64().expect("host");
                 let size = map.len() / 3;

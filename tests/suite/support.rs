@@ -19,6 +19,11 @@ pub fn shared(folder: &str) -> Option<PathBuf> {
     None
 }
 
+/// Maps of other programs: the folder $HEATPROOF_GOLDEN, or `golden` of the shared test data.
+pub fn golden() -> Option<PathBuf> {
+    std::env::var_os("HEATPROOF_GOLDEN").map_or_else(|| shared("golden"), |f| Some(f.into()))
+}
+
 /// A NIfTI-1 header block (352 bytes, little-endian) of a 3D file with an sform, for the
 /// tests to damage.
 pub fn header(shape: [i16; 3], datatype: i16, bitpix: i16) -> Vec<u8> {

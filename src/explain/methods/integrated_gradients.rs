@@ -39,12 +39,20 @@ fn settings(word: &str) -> Option<Vec<f64>> {
 
 fn map(of: &Question<'_>, numbers: &[f64], ws: &mut Workspace) -> Result<Array> {
     let points = numbers.first().map_or(1, |n| *n as usize);
-    // In f64: over so many points some rectifier lies within the rounding of f32 of its
-    // kink, and one that falls on the other side changes the gradient of a whole patch.
+    // In f64: over so many points some rectifier or pool lies within the rounding of f32 of its
+    // kink, and one that falls on the other side changes the gradient of a whole patch. The
+    // points themselves are rounded as Captum's are, so that both look at the same images.
     let (graph, x) = (of.graph.wide()?, of.x.cast::<f64>()?);
+    let narrow = of.x.host::<f32>().is_ok();
     let of_wide = Question { graph: &graph, x: &x, ..*of };
     let points = gauss_legendre(points);
-    let on_the_way = |at: usize, x: &[f64]| x.iter().map(|v| v * points[at].0).collect();
+    let on_the_way = |at: usize, x: &[f64]| -> Vec<f64> {
+        let t = points[at].0;
+        match narrow {
+            true => x.iter().map(|v| f64::from(*v as f32 * t as f32)).collect(),
+            false => x.iter().map(|v| v * t).collect(),
+        }
+    };
     let weighed = |at: usize, g: f64| g * points[at].1;
     let total = sum_of_gradients(&of_wide, points.len(), &on_the_way, &weighed, ws)?;
     let total = Array::from_vec(total, x.shape())?;

@@ -25,7 +25,7 @@ use crate::files::read_limited;
 use crate::{Error, Result};
 use attributes::{Attributes, Fault};
 use builder::{Builder, Call, Signal, Value, Values};
-use tensors::Source;
+use tensors::{Source, Stored};
 use unsupported::Unsupported;
 
 /// Largest file (the most the format itself allows).
@@ -247,7 +247,7 @@ impl Reader<'_> {
         &'v self,
         name: &str,
         known: &Values<'v>,
-        stored: &HashMap<&str, &document::Tensor<'_>>,
+        stored: &mut Stored<'_>,
     ) -> Result<Option<Value>> {
         if name.is_empty() {
             return Ok(None);
@@ -255,8 +255,8 @@ impl Reader<'_> {
         if let Some(value) = known.get(name) {
             return Ok(Some(value.clone()));
         }
-        match stored.get(name) {
-            Some(tensor) => Ok(Some(Value::Constant(Rc::new(self.source.tensor(tensor)?)))),
+        match stored.read(&self.source, name)? {
+            Some(tensor) => Ok(Some(Value::Constant(Rc::new(tensor)))),
             None => Err(self.broken(format!("value '{}'", shown(name)), "made by no node")),
         }
     }
@@ -269,8 +269,7 @@ impl Reader<'_> {
         output: &str,
     ) -> Result<(Graph, Vec<String>)> {
         let mut builder = Builder::default();
-        let stored: HashMap<&str, &document::Tensor<'_>> =
-            self.graph.initialisers.iter().map(|t| (t.name.as_ref(), t)).collect();
+        let mut stored = Stored::new(&self.graph.initialisers);
         let mut known: Values<'_> = HashMap::new();
         let entry = Signal { from: From::Input, dims: dims.to_vec() };
         known.insert(input, Value::Signal(entry));
@@ -279,7 +278,7 @@ impl Reader<'_> {
             let node = &self.graph.nodes[n];
             let mut inputs = Vec::with_capacity(node.inputs.len());
             for name in &node.inputs {
-                inputs.push(self.value(name, &known, &stored)?);
+                inputs.push(self.value(name, &known, &mut stored)?);
             }
             let attributes = Attributes { node, source: &self.source };
             let call = Call { attributes, name: layer_name(node, n), inputs, opset: self.opset };

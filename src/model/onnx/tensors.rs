@@ -1,6 +1,7 @@
 //! Stored tensors as numbers: from the file itself or from another file beside it. No memory
 //! is taken before the extents agree with the bytes that are there.
 
+use std::collections::HashMap;
 use std::fs::{self, File};
 use std::io::{Read as _, Seek as _, SeekFrom};
 use std::path::{Component, Path, PathBuf};
@@ -64,6 +65,41 @@ impl Tensor {
 pub struct Source {
     /// The file.
     pub path: PathBuf,
+}
+
+/// Most numbers that are read again, for a second node and more: a small file must not become a
+/// large network.
+const MOST_AGAIN: usize = 1 << 24;
+
+/// Stored tensors by name.
+#[derive(Debug)]
+pub struct Stored<'a> {
+    /// Each with whether a node has read it.
+    tensors: HashMap<&'a str, (&'a document::Tensor<'a>, bool)>,
+    /// Numbers read again.
+    again: usize,
+}
+
+impl<'a> Stored<'a> {
+    /// None read yet.
+    pub fn new(all: &'a [document::Tensor<'a>]) -> Self {
+        Self { tensors: all.iter().map(|t| (t.name.as_ref(), (t, false))).collect(), again: 0 }
+    }
+
+    /// The numbers of a tensor, if there is one of this name.
+    ///
+    /// # Errors
+    /// Those of [`Source::tensor`]; `E-ONNX-004` when too many numbers are read again.
+    pub fn read(&mut self, source: &Source, name: &str) -> Result<Option<Tensor>> {
+        let Some((stored, seen)) = self.tensors.get_mut(name) else { return Ok(None) };
+        let tensor = source.tensor(stored)?;
+        self.again += if std::mem::replace(seen, true) { tensor.len() } else { 0 };
+        if self.again > MOST_AGAIN {
+            let seen = format!("more than {MOST_AGAIN} numbers that several nodes read");
+            return Err(source.refuse(name, seen, "a network whose layers have their own weights"));
+        }
+        Ok(Some(tensor))
+    }
 }
 
 /// Bytes of one number, by the format's numbering; none for a kind that is not read.
