@@ -39,7 +39,7 @@ pub struct Case {
     pub labels: Option<Labels>,
     /// Where the effect was planted.
     pub truth: Option<Mask>,
-    /// True when the explained network was not fitted on this subject.
+    /// True when the explained network is known not to have been fitted on this subject.
     pub held_out: bool,
     /// SHA-256 of the image file.
     pub image_sha256: String,
@@ -113,8 +113,9 @@ pub struct Bench<'a> {
     pub seed: Seed,
     /// Re-initialised networks of the exchangeability test.
     pub draws: usize,
-    /// Interval of the AUC on held-out subjects, as measured when the model was trained.
-    pub performance: Option<Interval>,
+    /// Interval of the AUC on subjects the network is not known to have seen, or why there is
+    /// none.
+    pub performance: std::result::Result<Interval, String>,
     /// Scores, maps and ledgers, one per case.
     pub explanations: Vec<Explained>,
     /// Other methods with their maps, see [`Bench::compare_with`].
@@ -123,7 +124,7 @@ pub struct Bench<'a> {
 
 impl<'a> Bench<'a> {
     /// Explains all cases. `atlas`, `evidence`, `draws` and `performance` are set
-    /// afterwards where they differ from none, none, [`DRAWS`] and none.
+    /// afterwards where they differ from none, none, [`DRAWS`] and nothing measured.
     ///
     /// # Errors
     /// `E-AUDIT-001` for cases that cannot be audited, [`Error::Shape`] for cases on
@@ -161,7 +162,7 @@ impl<'a> Bench<'a> {
             start,
             seed,
             draws,
-            performance: None,
+            performance: Err("nothing was measured".to_owned()),
             explanations,
             arms: Vec::new(),
         };

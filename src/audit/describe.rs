@@ -15,16 +15,15 @@ use crate::model::layer::Role;
 /// # Errors
 /// Those of [`crate::model::Graph::describe`].
 pub fn model_card(of: &Gathered) -> Result<ModelCard> {
-    let spec = &of.bundle.spec;
-    let [k, j, i] = spec.input.tensor_shape();
+    let [k, j, i] = of.input.tensor_shape();
     let layers = layers(&of.canonical, &[1, k, j, i], &of.composite)?;
     let proof = &of.proof;
     Ok(ModelCard {
-        architecture: spec.architecture.name.clone(),
-        parameters: of.bundle.graph.parameters().iter().map(|(_, a)| a.len()).sum(),
-        input_shape: spec.input.shape,
-        spacing_mm: spec.input.spacing_mm,
-        sha256: spec.weights_sha256.clone(),
+        architecture: of.network.architecture().to_owned(),
+        parameters: of.network.parameters(),
+        input_shape: of.input.shape,
+        spacing_mm: of.input.spacing_mm,
+        sha256: of.network.sha256()?,
         layers,
         fold_proof: format!(
             "{} batch norm layers folded into the layers before them; on {} inputs the logits \
@@ -35,12 +34,13 @@ pub fn model_card(of: &Gathered) -> Result<ModelCard> {
 }
 
 /// A graph layer by layer for an input `[c, k, j, i]`: name, kind, output shape, trainable
-/// numbers, the rule relevance passes it by, its stabiliser and its bias policy.
+/// numbers, its role, the rule relevance passes it by, its stabiliser and its bias policy.
 ///
 /// # Errors
 /// Those of [`Graph::describe`].
 pub fn layers(graph: &Graph, input: &[usize], composite: &Composite) -> Result<Table> {
-    let columns = ["layer", "kind", "output c×k×j×i", "parameters", "rule", "stabiliser", "bias"];
+    let columns =
+        ["layer", "kind", "output c×k×j×i", "parameters", "role", "rule", "stabiliser", "bias"];
     let columns = columns.map(|n| Column { name: n.to_owned(), unit: String::new() }).to_vec();
     let text = |t: &str| Cell::Text(t.to_owned());
     let mut rows = Vec::new();
@@ -61,12 +61,12 @@ pub fn layers(graph: &Graph, input: &[usize], composite: &Composite) -> Result<T
             Role::MustFold(..) => "none".to_owned(),
         };
         let parameters = Cell::Number(row.parameters as f64);
-        let (name, kind) = (text(&row.name), text(row.kind));
+        let (name, kind, role) = (text(&row.name), text(row.kind), text(node.layer.role().words()));
         let own = used.iter().find(|u| u.layer == row.name);
         let stabiliser = text(&own.map_or_else(String::new, Used::stabiliser));
         let bias = text(own.map_or("", Used::bias));
         let shape = text(&shape.join("×"));
-        rows.push(vec![name, kind, shape, parameters, text(&rule), stabiliser, bias]);
+        rows.push(vec![name, kind, shape, parameters, role, text(&rule), stabiliser, bias]);
     }
     Ok(Table { name: "layers".to_owned(), columns, rows })
 }
@@ -93,7 +93,7 @@ pub fn explanation_card(of: &Gathered) -> ExplanationCard {
         rule: of.composite.id.clone(),
         stabiliser: stabilisers.join("; in some layers "),
         bias: bias.to_owned(),
-        start: of.start.words(&of.bundle.spec.classes),
+        start: of.start.words(&of.network.classes),
         convention: of.composite.convention.word().to_owned(),
         colour_range: "±99.5 % quantile of |R| inside the masks, the same for all subjects"
             .to_owned(),

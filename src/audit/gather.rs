@@ -2,11 +2,13 @@
 
 use std::collections::BTreeMap;
 
+use super::applied;
 use super::arms::Arm;
+use super::audited::Audited;
 use super::case::{Bench, Case, DRAWS};
 use super::evidence::Evidence;
 use super::finding::Interval;
-use super::record::DataCard;
+use super::record::{DataCard, Performance};
 use crate::cohort::{Cohort, Participant, Target};
 use crate::compute::{Array, Workspace};
 use crate::explain::{Composite, Start};
@@ -15,9 +17,9 @@ use crate::image::atlas::Atlas;
 use crate::image::header::Header;
 use crate::image::{Grid, nifti, resample};
 use crate::model::Graph;
-use crate::model::bundle::Bundle;
 use crate::model::graph::FoldProof;
-use crate::model::input::prepare;
+use crate::model::input::{InputSpec, prepare};
+use crate::model::network::Network;
 use crate::model::subject::{MaskSource, read_subject};
 use crate::progress::{Progress, in_parallel};
 use crate::seed::Seed;
@@ -70,8 +72,10 @@ pub struct Origin {
 /// Everything an audit looks at.
 #[derive(Debug)]
 pub struct Gathered {
-    /// The network as trained.
-    pub bundle: Bundle,
+    /// The network as it came.
+    pub network: Network,
+    /// Grid and intensities of its images.
+    pub input: InputSpec,
     /// The same with batch norm folded: what is explained.
     pub canonical: Graph,
     /// How exactly folding kept it.
@@ -88,8 +92,10 @@ pub struct Gathered {
     pub atlas: Option<Atlas>,
     /// What region sizes say, where all subjects of the data have label maps.
     pub evidence: Option<Evidence>,
-    /// Interval of the held-out AUC of the training.
-    pub performance: Option<Interval>,
+    /// Interval of the AUC, or why there is none.
+    pub interval: std::result::Result<Interval, String>,
+    /// How well the network classifies.
+    pub performance: Performance,
     /// What is said of the data.
     pub data: DataCard,
     /// Seed of the audit.
@@ -110,27 +116,36 @@ type Labelled<'a> = (&'a Participant, usize);
 /// [`Error::Usage`] `E-AUDIT-002` when every subject was used in training, `E-AUDIT-005`; `E-RULE-001`,
 /// `E-RULE-002`; those of [`Target::label`], of the readers and of [`Graph::canonical`].
 pub fn gather(
-    bundle: Bundle,
-    performance: Option<Interval>,
+    audited: Audited,
     cohort: &Cohort,
     request: &Request,
     progress: &dyn Progress,
 ) -> Result<Gathered> {
     let composite = Composite::named(&request.rule)?;
-    let start = Start::named(&request.target, &bundle.spec.classes)?;
+    let Audited { network, condition, measured } = audited;
+    let input = network.input.ok_or_else(|| Error::internal("a network of no images"))?;
+    let start = Start::named(&request.target, &network.classes)?;
     let arms = Arm::list(&request.arms)?;
     let seed = Seed(request.seed);
-    let labelled = Target::parse(&bundle.spec.target)?.label(cohort)?;
+    let labelled = Target::parse(&condition)?.label(cohort)?;
+    let mut notes = cohort.notes.clone();
+    let turned = turned(&labelled, &network.classes);
+    notes.extend(network.notes.iter().cloned());
+    if network.training().is_none() {
+        let holds = &network.classes[usize::from(!turned)];
+        notes.push(format!("Class '{holds}' is where {condition} holds."));
+    }
     let rows: Vec<Labelled<'_>> = cohort
         .participants
         .iter()
         .zip(&labelled.values)
-        .filter_map(|(p, class)| Some((p, usize::from((*class)?))))
+        .filter_map(|(p, class)| Some((p, usize::from(((*class)? == 1) != turned))))
         .collect();
-    let chosen = choose(&rows, &bundle, request.subjects, seed)?;
-    let mut notes = cohort.notes.clone();
+    let chosen = choose(&rows, &network, request.subjects, seed)?;
     let name = |(p, _): &Labelled<'_>| p.id.clone();
-    let read = in_parallel(&chosen, "reading subjects", progress, name, |row| case(row, &bundle))?;
+    let held_out = network.training().is_some();
+    let work = |row: &Labelled<'_>| case(row, &input, held_out);
+    let read = in_parallel(&chosen, "reading subjects", progress, name, work)?;
     let (mut cases, mut origins) = (Vec::new(), Vec::new());
     let mut atlas = cohort.regions.as_deref().map(Atlas::read).transpose()?;
     let mut unnamed = 0;
@@ -146,23 +161,38 @@ pub fn gather(
         notes.push(format!("{unnamed} regions have no name in a region table"));
     }
     let probes: Vec<f32> = cases.iter().take(PROOFS).flat_map(|c| c.data.clone()).collect();
-    let [k, j, i] = bundle.spec.input.tensor_shape();
+    let [k, j, i] = input.tensor_shape();
     let probe = Array::from_vec(probes, &[cases.len().min(PROOFS), 1, k, j, i])?;
-    let (canonical, proof) = bundle.graph.canonical(&probe, &mut Workspace::new())?;
+    let (canonical, proof) = network.graph.canonical(&probe, &mut Workspace::new())?;
+    let (interval, performance) = match measured {
+        Some((interval, performance)) => {
+            (interval.ok_or("the AUC of the training has no interval".to_owned()), performance)
+        }
+        None => {
+            let found = applied::measured(&network, &input, &rows, seed, progress)?;
+            notes.extend(found.notes);
+            (found.interval, found.performance)
+        }
+    };
+    let mut class_counts = labelled.counts.to_vec();
+    if turned {
+        class_counts.reverse();
+    }
     let data = DataCard {
         name: cohort.name.clone(),
         synthetic: cohort.synthetic,
         subjects: cohort.participants.len(),
         audited: cases.len(),
-        classes: bundle.spec.classes.clone(),
-        class_counts: labelled.counts.to_vec(),
-        target: bundle.spec.target.clone(),
+        classes: network.classes.clone(),
+        class_counts,
+        target: condition,
         notes,
     };
     let evidence = evidence(&rows, progress)?;
     let draws = request.draws;
     Ok(Gathered {
-        bundle,
+        network,
+        input,
         canonical,
         proof,
         composite,
@@ -171,6 +201,7 @@ pub fn gather(
         origins,
         atlas,
         evidence,
+        interval,
         performance,
         data,
         seed,
@@ -185,28 +216,35 @@ impl Gathered {
     /// # Errors
     /// As [`Bench::new`] and [`Bench::compare_with`].
     pub fn bench(&self) -> Result<Bench<'_>> {
-        let classes = &self.bundle.spec.classes;
-        let (graph, trained) = (&self.canonical, &self.bundle.graph);
+        let classes = &self.network.classes;
+        let (graph, trained) = (&self.canonical, &self.network.graph);
         let (composite, start, seed) = (&self.composite, self.start, self.seed);
         let mut bench = Bench::new(graph, trained, &self.cases, classes, composite, start, seed)?;
         bench.atlas = self.atlas.as_ref();
         bench.evidence = self.evidence.as_ref();
         bench.draws = self.draws;
-        bench.performance = self.performance.clone();
+        bench.performance = self.interval.clone();
         bench.compare_with(&self.arms)?;
         Ok(bench)
     }
+}
+
+/// Whether the network's class 0 is the one the condition holds for, by the names.
+fn turned(labelled: &crate::cohort::target::Labelled, classes: &[String]) -> bool {
+    let [absent, holds] = &labelled.classes;
+    classes.first() == Some(holds) || classes.get(1) == Some(absent)
 }
 
 /// Unseen rows, as many of each class as there are and `most` allows, in the order of the
 /// cohort.
 fn choose<'a>(
     rows: &[Labelled<'a>],
-    bundle: &Bundle,
+    network: &Network,
     most: usize,
     seed: Seed,
 ) -> Result<Vec<Labelled<'a>>> {
-    let unseen = (0..rows.len()).filter(|&r| !saw(&bundle.spec.training, &rows[r].0.id));
+    let seen = |r: usize| network.training().is_some_and(|t| saw(t, &rows[r].0.id));
+    let unseen = (0..rows.len()).filter(|r| !seen(*r));
     let mut by_class: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
     for r in unseen {
         by_class.entry(rows[r].1).or_default().push(r);
@@ -233,9 +271,13 @@ fn choose<'a>(
     Ok(chosen.into_iter().map(|r| rows[r]).collect())
 }
 
-fn case((who, class): &Labelled<'_>, bundle: &Bundle) -> Result<(Case, Origin, Vec<String>)> {
+fn case(
+    (who, class): &Labelled<'_>,
+    input: &InputSpec,
+    held_out: bool,
+) -> Result<(Case, Origin, Vec<String>)> {
     let images = read_subject(who)?;
-    let ready = prepare(&images.volume, &images.mask, &bundle.spec.input)?;
+    let ready = prepare(&images.volume, &images.mask, input)?;
     let mut notes: Vec<String> =
         images.warnings.iter().map(|w| format!("{}: {w}", who.id)).collect();
     if images.source == MaskSource::NonZero {
@@ -259,7 +301,7 @@ fn case((who, class): &Labelled<'_>, bundle: &Bundle) -> Result<(Case, Origin, V
         data: ready.volume.into_data(),
         labels,
         truth,
-        held_out: true,
+        held_out,
         image_sha256: sha256_file(&who.image)?,
         grid,
     };

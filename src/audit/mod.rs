@@ -1,6 +1,8 @@
 //! Checks measure, a policy judges, a record keeps both.
 
+pub mod applied;
 pub mod arms;
+pub mod audited;
 pub mod baseline;
 pub mod case;
 pub mod checks;

@@ -12,7 +12,7 @@ use crate::train::models::Models;
 use crate::train::write::MetricLine;
 
 /// Coverage of the intervals of a training.
-const LEVEL: f64 = 0.95;
+pub(super) const LEVEL: f64 = 0.95;
 
 /// The interval of the held-out AUC, and everything measured, from the files of a training;
 /// none for a network without them.
@@ -35,16 +35,14 @@ pub fn of_training(models: &Models) -> Result<(Option<Interval>, Option<Performa
     }
     let interval =
         auc.low.zip(auc.high).map(|(low, high)| Interval { low, high, level: LEVEL, method });
-    let mut rows: Vec<Vec<Cell>> = network().filter(pooled).map(|m| row(m, "network")).collect();
-    rows.extend(network().filter(|m| m.metric == "roc_auc" && !pooled(m)).map(|m| {
-        let fold = m.fold.unwrap_or_default();
-        row(m, &format!("network, fold {fold}"))
-    }));
+    let own = network().filter(pooled).map(|m| (m, "network".to_owned()));
+    let folds_apart = network().filter(|m| m.metric == "roc_auc" && !pooled(m));
+    let folds_apart =
+        folds_apart.map(|m| (m, format!("network, fold {}", m.fold.unwrap_or_default())));
     let volumes = models.metrics.iter().filter(|m| m.model != "network" && m.fold.is_none());
     let volumes: Vec<&MetricLine> = volumes.collect();
-    rows.extend(volumes.iter().map(|m| row(m, "region volumes")));
-    let columns = ["metric", "value", "low", "high", "of", "rows"];
-    let columns = columns.map(|n| Column { name: n.to_owned(), unit: String::new() }).to_vec();
+    let beside = volumes.iter().map(|m| (*m, "region volumes".to_owned()));
+    let lines = own.chain(folds_apart).chain(beside);
     let mut notes = vec!["Each subject is judged by the network that never saw it.".to_owned()];
     if let Some(v) = volumes.iter().find(|m| m.metric == "roc_auc").and_then(|m| m.value) {
         notes.push(format!(
@@ -59,12 +57,29 @@ pub fn of_training(models: &Models) -> Result<(Option<Interval>, Option<Performa
     };
     let performance = Performance {
         source,
-        metrics: Table { name: "Held-out performance".to_owned(), columns, rows },
         roc: roc(&models.folder.join("predictions.tsv"))?,
         curves: curves(models)?,
         notes,
+        ..performance("Held-out performance", lines)
     };
     Ok((interval, Some(performance)))
+}
+
+/// Lines of metrics, each with what it is of, as a table and nothing else yet.
+pub(super) fn performance<'a>(
+    name: &str,
+    lines: impl Iterator<Item = (&'a MetricLine, String)>,
+) -> Performance {
+    let columns = ["metric", "value", "low", "high", "of", "rows"];
+    let columns = columns.map(|n| Column { name: n.to_owned(), unit: String::new() }).to_vec();
+    let rows = lines.map(|(m, of)| row(m, &of)).collect();
+    Performance {
+        source: String::new(),
+        metrics: Table { name: name.to_owned(), columns, rows },
+        roc: Vec::new(),
+        curves: Vec::new(),
+        notes: Vec::new(),
+    }
 }
 
 fn row(m: &MetricLine, of: &str) -> Vec<Cell> {

@@ -27,7 +27,8 @@ pub struct Record {
     pub data: DataCard,
     /// What was audited.
     pub model: ModelCard,
-    /// How well it classifies on held-out subjects, as measured when it was trained.
+    /// How well it classifies: on held-out subjects, as measured when it was trained, or on the
+    /// audited data.
     pub performance: Option<Performance>,
     /// How it was explained.
     pub explanation: ExplanationCard,
@@ -83,15 +84,15 @@ pub struct ModelCard {
     pub input_shape: [usize; 3],
     /// Input voxel size in mm.
     pub spacing_mm: f64,
-    /// SHA-256 of the weights file.
+    /// SHA-256 of the weights as safetensors.
     pub sha256: String,
-    /// Layer by layer: name, kind, output shape, parameters, rule, stabiliser, bias policy.
+    /// Layer by layer: name, kind, output shape, parameters, role, rule, stabiliser, bias policy.
     pub layers: Table,
     /// Largest |logit difference| that folding batch norm made, over |logit|, and on how many inputs.
     pub fold_proof: String,
 }
 
-/// Classification on held-out subjects.
+/// How well the network classifies.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Performance {
@@ -140,7 +141,7 @@ pub struct SubjectRecord {
     pub score: f64,
     /// Probability of class 1 by the softmax.
     pub probability: f64,
-    /// True when this subject was not used to fit the model that explains it.
+    /// True when this subject is known not to have been used to fit the model that explains it.
     pub held_out: bool,
     /// Ledger, output first.
     pub ledger: Vec<LedgerLine>,

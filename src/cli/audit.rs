@@ -5,31 +5,35 @@ use std::time::Instant;
 
 use super::exit::ExitCode;
 use super::term::{self, Terminal};
-use super::{check_cards, clock, judge};
-use crate::Result;
+use super::{check_cards, clock, judge, network};
+use crate::audit::audited::Audited;
 use crate::audit::checks::CHECKS;
 use crate::audit::describe::{explanation_card, model_card};
 use crate::audit::gather::{Request, gather};
 use crate::audit::judge::word;
-use crate::audit::performance::of_training;
 use crate::audit::policy::{Policy, Verdict};
 use crate::audit::publish::write_maps;
 use crate::audit::run::{Frame, run as measure};
 use crate::cohort::Cohort;
+use crate::progress::Progress;
 use crate::provenance::{Provenance, Volatile};
 use crate::report::dossier;
 use crate::train::models::Models;
+use crate::{Error, Result, files};
 
 /// Audit the explanations of a model on subjects it never saw
 ///
-/// Explains held-out subjects, measures the maps, judges the findings by a policy and writes
+/// Explains held-out subjects (of a network that is no training of this program: subjects not
+/// known to be held out), measures the maps, judges the findings by a policy and writes
 /// report.html, report.json, figures and the maps. The exit code says the verdict: 0, 1 (a
 /// gate failed) or 7 (inconclusive).
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example:\n  heatproof audit model cohort audit\n  \
-    heatproof audit model scans.csv audit --fold 2 --policy limits.toml")]
+    heatproof audit model scans.csv audit --fold 2 --policy limits.toml\n  \
+    heatproof audit net.onnx scans.csv audit --condition group=preterm")]
 pub struct Args {
-    /// Folder of a training, or one fold-K folder of it
+    /// Folder of a training, or one fold-K folder of it; or an ONNX file or a PyTorch state dict
+    /// with NAME.toml beside it, as for explain
     model: PathBuf,
     /// BIDS folder or table
     data: PathBuf,
@@ -38,6 +42,10 @@ pub struct Args {
     /// Policy with limits and waivers (TOML); the built-in one when not given
     #[arg(long, value_name = "FILE")]
     policy: Option<PathBuf>,
+    /// Which subjects are of the network's second class, for a file, which does not say it:
+    /// column=value or column>=number (also !=, >, <, <=)
+    #[arg(long, value_name = "CONDITION")]
+    condition: Option<String>,
     /// Audit the network of this fold, on the subjects it held out
     #[arg(long, value_name = "K", default_value_t = 0)]
     fold: usize,
@@ -79,18 +87,29 @@ pub fn run(args: &Args, terminal: &Terminal) -> Result<ExitCode> {
         arms: args.arms.clone(),
         seed: args.seed,
     };
-    let models = Models::load(&args.model)?;
+    let mut files = Vec::new();
+    let audited = if network::is_file(&args.model) {
+        let audited = Audited::brought(&args.model, args.condition.as_deref())?;
+        files.push(("network".to_owned(), files::sha256_file(&args.model)?));
+        audited
+    } else if args.condition.is_some() {
+        let what = "--condition for a network that says itself what it tells apart";
+        return Err(Error::usage("E-AUDIT-009", what, "Leave --condition out"));
+    } else {
+        Audited::trained(Models::load(&args.model)?, args.fold)?
+    };
+    audited.network.notes.iter().for_each(|note| terminal.say(&format!("note: {note}")));
     let cohort = Cohort::read(&args.data)?;
-    let job = Job { models, fold: args.fold, cohort, request, policy, command: "audit" };
+    let job = Job { audited, files, cohort, request, policy, command: "audit" };
     Ok(perform(job, &args.out, Vec::new(), terminal)?.into())
 }
 
 /// An audit to be done.
 pub(super) struct Job {
-    /// The networks.
-    pub models: Models,
-    /// Which of them.
-    pub fold: usize,
+    /// The network.
+    pub audited: Audited,
+    /// Files that are not of a training, with their SHA-256.
+    pub files: Vec<(String, String)>,
     /// The data.
     pub cohort: Cohort,
     /// What to do.
@@ -110,35 +129,32 @@ pub(super) fn perform(
     terminal: &Terminal,
 ) -> Result<Verdict> {
     let (started, start) = (clock::now(), Instant::now());
-    let Job { models, fold, cohort, request, policy, command } = job;
-    let (interval, performance) = of_training(&models)?;
-    let bundle = models.fold(fold)?;
-    let fold = bundle.spec.training.fold;
-    let gathered = gather(bundle, interval, &cohort, &request, terminal)?;
+    let Job { audited, files, cohort, request, policy, command } = job;
+    let (fold, description) = (audited.fold(), audited.description_sha256()?);
+    let gathered = gather(audited, &cohort, &request, terminal)?;
     let model = model_card(&gathered)?;
     let arms: Vec<&str> = gathered.arms.iter().map(|a| a.word.as_str()).collect();
     let mut provenance = Provenance::new(request.seed);
     let setting = |name: &str, value: String| (name.to_owned(), value);
     provenance.settings = vec![
         setting("command", command.to_owned()),
-        setting("fold", fold.to_string()),
+        setting("fold", fold.map_or("none".to_owned(), |f| f.to_string())),
         setting("rule", request.rule.clone()),
         setting("target", request.target.clone()),
         setting("subjects", request.subjects.to_string()),
         setting("draws", request.draws.to_string()),
         setting("arms", arms.join(",")),
     ];
-    provenance.inputs = vec![
-        setting("weights", model.sha256.clone()),
-        setting("model.json", gathered.bundle.sha256()?),
-    ];
+    provenance.inputs = vec![setting("weights", model.sha256.clone())];
+    provenance.inputs.extend(description.map(|sha256| setting("model.json", sha256)));
+    provenance.inputs.extend(files);
     let bench = gathered.bench()?;
     let frame = Frame {
         title: format!("Audit of {} on {}", gathered.data.target, gathered.data.name),
         provenance,
         data: gathered.data.clone(),
         model,
-        performance,
+        performance: Some(gathered.performance.clone()),
         explanation: explanation_card(&gathered),
         today: clock::today(),
         volatile: Volatile::default(),

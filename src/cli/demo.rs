@@ -7,6 +7,7 @@ use super::audit::{Job, perform};
 use super::exit::ExitCode;
 use super::term::{self, Terminal};
 use crate::Result;
+use crate::audit::audited::Audited;
 use crate::audit::gather::Request;
 use crate::audit::policy::Policy;
 use crate::cohort::{Cohort, Target};
@@ -94,8 +95,8 @@ pub fn run(args: &Args, terminal: &Terminal) -> Result<ExitCode> {
     timed("training", start);
     let request = Request { subjects: AUDITED, seed: args.seed, ..Request::default() };
     let job = Job {
-        models: Models::load(&model)?,
-        fold: 0,
+        audited: Audited::trained(Models::load(&model)?, 0)?,
+        files: Vec::new(),
         cohort: subjects,
         request,
         policy: Policy::default_policy()?,

@@ -23,9 +23,9 @@ use crate::{Error, Result};
     --mask brain.nii.gz --rule epsilon_plus --target margin\n  heatproof explain model \
     batch.safetensors maps.safetensors --rule epsilon_plus,gradient,mine.toml --target 0,1,1")]
 pub struct Args {
-    /// Folder of a training, one fold-K folder of it, or an ONNX file; for images
-    /// NAME.toml beside it says which grid and intensities it was trained on; for tensors also
-    /// a PyTorch state dict (.pt, .pth, .safetensors) of an architecture the program knows
+    /// Folder of a training, one fold-K folder of it, an ONNX file, or a PyTorch state dict
+    /// (.pt, .pth, .safetensors) of an architecture the program knows; for images NAME.toml
+    /// beside a file says which grid and intensities the network was trained on
     model: PathBuf,
     /// NIfTI image, or tensors (.safetensors)
     input: PathBuf,

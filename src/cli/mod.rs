@@ -10,6 +10,7 @@ pub mod explain;
 pub mod inspect;
 pub mod judge;
 pub mod list;
+mod network;
 pub mod phantom;
 pub mod predict;
 pub mod report;

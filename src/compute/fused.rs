@@ -15,7 +15,8 @@ use crate::{Error, Result, by_type};
 
 /// The window of a pool, if the pool can be part of a fused block.
 pub fn window(g: &PoolGeometry) -> Option<[usize; 3]> {
-    let side_by_side = g.stride == g.kernel && [g.pad_before, g.pad_after] == [[0; 3]; 2];
+    let tiles = g.stride == g.kernel && g.dilation == [1; 3];
+    let side_by_side = tiles && [g.pad_before, g.pad_after] == [[0; 3]; 2];
     let counted = (1..=usize::from(CUT)).contains(&g.kernel.iter().product());
     (side_by_side && counted).then_some(g.kernel)
 }

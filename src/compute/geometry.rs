@@ -78,6 +78,8 @@ pub struct PoolGeometry {
     pub pad_before: [usize; 3],
     /// Padding after.
     pub pad_after: [usize; 3],
+    /// Distance between the voxels of a window.
+    pub dilation: [usize; 3],
     /// Whether an average divides by the whole window at the border.
     pub count_padding: bool,
 }
@@ -90,6 +92,7 @@ impl PoolGeometry {
             stride: [kernel; 3],
             pad_before: [0; 3],
             pad_after: [0; 3],
+            dilation: [1; 3],
             count_padding: true,
         }
     }
@@ -100,25 +103,65 @@ impl PoolGeometry {
     /// [`Error::Shape`] when the window does not fit, a parameter is zero, or a window
     /// could lie wholly in the padding.
     pub fn output(&self, input: [usize; 3]) -> Result<[usize; 3]> {
-        if (0..3).any(|a| self.pad_before[a].max(self.pad_after[a]) * 2 > self.kernel[a]) {
+        let reach = |a: usize| self.dilation[a] * self.kernel[a].saturating_sub(1) + 1;
+        if (0..3).any(|a| self.pad_before[a].max(self.pad_after[a]) * 2 > reach(a)) {
             return Err(Error::shape("pool3d padding", "at most half the window", self));
         }
-        window_output(
+        let output = window_output(
             "pool3d",
             input,
             self.kernel,
             self.stride,
-            [1; 3],
+            self.dilation,
             [self.pad_before, self.pad_after],
-        )
+        )?;
+        // The gaps of a dilated window may straddle a narrow volume.
+        let empty = |a: usize| {
+            self.dilation[a] > 1 && (0..output[a]).any(|o| self.taps(a, o, input[a]).is_empty())
+        };
+        if (0..3).any(empty) {
+            return Err(Error::shape("pool3d dilation", "a voxel in every window", self));
+        }
+        Ok(output)
     }
 
-    /// Input range `[from, to)` of window `out` on `axis`, cut at the border.
-    pub fn range(&self, axis: usize, out: usize, extent: usize) -> (usize, usize) {
-        let start = out * self.stride[axis];
-        let from = start.saturating_sub(self.pad_before[axis]);
-        let to = (start + self.kernel[axis]).saturating_sub(self.pad_before[axis]).min(extent);
-        (from, to)
+    /// Places of the voxels of window `out` on `axis`, those beyond the border left out.
+    pub fn taps(&self, axis: usize, out: usize, extent: usize) -> Taps {
+        let (start, step) = (out * self.stride[axis], self.dilation[axis]);
+        // The window begins `before` voxels ahead of the volume: whole steps lead into it.
+        let before = self.pad_before[axis].saturating_sub(start);
+        let from =
+            start.saturating_sub(self.pad_before[axis]) + before.div_ceil(step) * step - before;
+        let end = start + step * (self.kernel[axis] - 1) + 1;
+        Taps { from, to: end.saturating_sub(self.pad_before[axis]).min(extent), step }
+    }
+}
+
+/// Places `from`, `from + step`, … below `to` on one axis.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Taps {
+    /// First place.
+    pub from: usize,
+    /// Where it ends.
+    pub to: usize,
+    /// Distance between places.
+    pub step: usize,
+}
+
+impl Taps {
+    /// How many.
+    pub fn len(self) -> usize {
+        self.to.saturating_sub(self.from).div_ceil(self.step)
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(self) -> bool {
+        self.to <= self.from
+    }
+
+    /// One after another.
+    pub fn places(self) -> std::iter::StepBy<std::ops::Range<usize>> {
+        (self.from..self.to).step_by(self.step)
     }
 }
 

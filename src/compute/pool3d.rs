@@ -6,7 +6,7 @@
 use rayon::prelude::*;
 
 use super::array::{Array, Real, five};
-use super::geometry::PoolGeometry;
+use super::geometry::{PoolGeometry, Taps};
 use super::workspace::Workspace;
 use crate::{Result, by_type};
 
@@ -41,15 +41,15 @@ impl Sizes {
         [self.shape[0], self.shape[1], self.output[0], self.output[1], self.output[2]]
     }
 
-    /// Calls `visit(output index, ranges along k, j, i)` for every window of a channel.
-    fn each(&self, g: &PoolGeometry, mut visit: impl FnMut(usize, [(usize, usize); 3])) {
+    /// Calls `visit(output index, voxels along k, j, i)` for every window of a channel.
+    fn each(&self, g: &PoolGeometry, mut visit: impl FnMut(usize, [Taps; 3])) {
         let o = self.output;
         for k in 0..o[0] {
-            let rk = g.range(0, k, self.shape[2]);
+            let rk = g.taps(0, k, self.shape[2]);
             for j in 0..o[1] {
-                let rj = g.range(1, j, self.shape[3]);
+                let rj = g.taps(1, j, self.shape[3]);
                 for i in 0..o[2] {
-                    let ri = g.range(2, i, self.shape[4]);
+                    let ri = g.taps(2, i, self.shape[4]);
                     visit((k * o[1] + j) * o[2] + i, [rk, rj, ri]);
                 }
             }
@@ -57,11 +57,11 @@ impl Sizes {
     }
 
     /// Calls `visit(index)` for every input voxel of a window, in memory order.
-    fn voxels(&self, r: [(usize, usize); 3], mut visit: impl FnMut(usize)) {
-        for k in r[0].0..r[0].1 {
-            for j in r[1].0..r[1].1 {
+    fn voxels(&self, r: [Taps; 3], mut visit: impl FnMut(usize)) {
+        for k in r[0].places() {
+            for j in r[1].places() {
                 let row = (k * self.shape[3] + j) * self.shape[4];
-                (row + r[2].0..row + r[2].1).for_each(&mut visit);
+                r[2].places().for_each(|i| visit(row + i));
             }
         }
     }
@@ -82,7 +82,9 @@ impl Sizes {
             let mut first = true;
             for t in 0..g.kernel.iter().product() {
                 let (tk, tj) = (t / g.kernel[2] / g.kernel[1], t / g.kernel[2] % g.kernel[1]);
-                let from = ((k + tk) * self.shape[3] + j + tj) * self.shape[4] + t % g.kernel[2];
+                let [dk, dj, di] = g.dilation;
+                let row = (k + tk * dk) * self.shape[3] + j + tj * dj;
+                let from = row * self.shape[4] + t % g.kernel[2] * di;
                 let line = channel[from..].iter().step_by(g.stride[2]);
                 let mut at = from as u32;
                 for ((best, place), &value) in out.iter_mut().zip(&mut *places).zip(line) {
@@ -100,11 +102,11 @@ impl Sizes {
     }
 
     /// What an average divides by.
-    fn divisor(&self, g: &PoolGeometry, r: [(usize, usize); 3]) -> f64 {
+    fn divisor(&self, g: &PoolGeometry, r: [Taps; 3]) -> f64 {
         if g.count_padding {
             g.kernel.iter().product::<usize>() as f64
         } else {
-            r.iter().map(|(from, to)| (to - from) as f64).product()
+            r.iter().map(|taps| taps.len() as f64).product()
         }
     }
 }
@@ -125,9 +127,9 @@ pub fn max_forward(x: &Array, g: &PoolGeometry, ws: &mut Workspace) -> Result<Ma
             if g.pad_before == [0; 3] && g.pad_after == [0; 3] {
                 return s.maxima_by_row(g, channel, out, places);
             }
-            s.each(g, |o, ranges| {
+            s.each(g, |o, taps| {
                 let (mut best, mut place) = (T::LOWEST, None);
-                s.voxels(ranges, |v| {
+                s.voxels(taps, |v| {
                     if place.is_none() || channel[v] > best || best.wide().is_nan() {
                         (best, place) = (channel[v], Some(v));
                     }
@@ -177,11 +179,11 @@ pub fn average_forward(x: &Array, g: &PoolGeometry, ws: &mut Workspace) -> Resul
         let data = x.host::<T>()?;
         output.host_mut::<T>()?.par_chunks_mut(s.output_len).enumerate().for_each(|(c, out)| {
             let channel = &data[c * s.input_len..(c + 1) * s.input_len];
-            s.each(g, |o, ranges| {
+            s.each(g, |o, taps| {
                 // f64: a global pool adds many thousand voxels
                 let mut sum = 0.0;
-                s.voxels(ranges, |v| sum += channel[v].wide());
-                out[o] = T::of(sum / s.divisor(g, ranges));
+                s.voxels(taps, |v| sum += channel[v].wide());
+                out[o] = T::of(sum / s.divisor(g, taps));
             });
         });
     });
@@ -208,9 +210,9 @@ pub fn average_backward(
         let grad = dy.host::<T>()?;
         dx.host_mut::<T>()?.par_chunks_mut(s.input_len).enumerate().for_each(|(c, channel)| {
             channel.fill(T::ZERO);
-            s.each(g, |o, ranges| {
-                let part = T::of(grad[c * s.output_len + o].wide() / s.divisor(g, ranges));
-                s.voxels(ranges, |v| channel[v] += part);
+            s.each(g, |o, taps| {
+                let part = T::of(grad[c * s.output_len + o].wide() / s.divisor(g, taps));
+                s.voxels(taps, |v| channel[v] += part);
             });
         });
     });

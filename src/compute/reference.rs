@@ -103,11 +103,16 @@ pub fn windows(input: [usize; 3], g: &PoolGeometry) -> Result<Vec<Vec<usize>>> {
     let mut all = Vec::with_capacity(o.iter().product());
     for p in 0..o[0] * o[1] * o[2] {
         let place = [p / (o[1] * o[2]), p / o[2] % o[1], p % o[2]];
-        let r: [(usize, usize); 3] = std::array::from_fn(|a| g.range(a, place[a], input[a]));
         let mut covered = Vec::new();
-        for k in r[0].0..r[0].1 {
-            for j in r[1].0..r[1].1 {
-                covered.extend((r[2].0..r[2].1).map(|i| (k * input[1] + j) * input[2] + i));
+        for t in 0..g.kernel.iter().product() {
+            let tap =
+                [t / g.kernel[2] / g.kernel[1], t / g.kernel[2] % g.kernel[1], t % g.kernel[2]];
+            let at: [Option<usize>; 3] = std::array::from_fn(|a| {
+                let at = place[a] * g.stride[a] + tap[a] * g.dilation[a];
+                at.checked_sub(g.pad_before[a]).filter(|v| *v < input[a])
+            });
+            if let [Some(k), Some(j), Some(i)] = at {
+                covered.push((k * input[1] + j) * input[2] + i);
             }
         }
         all.push(covered);

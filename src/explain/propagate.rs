@@ -212,12 +212,12 @@ impl<'a> Walk<'a> {
                 let none = inputs[1].zeros_like_type(inputs[1].shape());
                 Ok(flows(vec![r, Flow::Whole(none)], "signal"))
             }
-            Role::Reshape => Ok(same(Flow::Whole(r.whole(ws)?.reshaped(inputs[0].shape())?))),
-            Role::Split => {
+            Role::Split | Role::Reshape => {
                 let r = r.whole(ws)?;
                 let parts = back(&r, ws)?;
                 ws.give(r);
-                Ok(plain(parts, "split"))
+                let split = matches!(node.layer.role(), Role::Split);
+                Ok(plain(parts, if split { "split" } else { "pass" }))
             }
             Role::Border(before) => {
                 let r = r.whole(ws)?;

@@ -124,6 +124,21 @@ impl ModelSpec {
         }
         Ok(())
     }
+
+    fn description(&self) -> Result<Vec<u8>> {
+        let mut text = serde_json::to_vec_pretty(self)
+            .map_err(|e| Error::internal(format!("model.json: {e}")))?;
+        text.push(b'\n');
+        Ok(text)
+    }
+
+    /// SHA-256 of `model.json` as saved; it contains the hash of the weights.
+    ///
+    /// # Errors
+    /// [`Error::Internal`] when the description cannot be written as JSON.
+    pub fn sha256(&self) -> Result<String> {
+        Ok(sha256_hex(&self.description()?))
+    }
 }
 
 impl Bundle {
@@ -138,24 +153,9 @@ impl Bundle {
         let weights = tensors::to_bytes(&self.graph.state(), None)?;
         self.spec.weights_sha256 = sha256_hex(&weights);
         write_whole(&folder.join(WEIGHTS), &weights)?;
-        let text = self.description()?;
+        let text = self.spec.description()?;
         write_whole(&folder.join(DESCRIPTION), &text)?;
         Ok(sha256_hex(&text))
-    }
-
-    fn description(&self) -> Result<Vec<u8>> {
-        let mut text = serde_json::to_vec_pretty(&self.spec)
-            .map_err(|e| Error::internal(format!("model.json: {e}")))?;
-        text.push(b'\n');
-        Ok(text)
-    }
-
-    /// SHA-256 of `model.json` as saved; it contains the hash of the weights.
-    ///
-    /// # Errors
-    /// [`Error::Internal`] when the description cannot be written as JSON.
-    pub fn sha256(&self) -> Result<String> {
-        Ok(sha256_hex(&self.description()?))
     }
 
     /// Reads a folder written by [`Bundle::save`].

@@ -1,12 +1,12 @@
-//! What an ONNX file does not say: the images its network was trained on. A user writes it
-//! beside the file, as `NAME.toml` or `model.toml`.
+//! What an ONNX file or a state dict does not say: the images its network was trained on. A
+//! user writes it beside the file, as `NAME.toml` or `model.toml`.
 
 use std::path::Path;
 
 use serde::Deserialize;
 
 use super::input::InputSpec;
-use crate::compute::{Array, five};
+use super::known::Choice;
 use crate::{Error, Result, files};
 
 /// Order of a tensor's three spatial axes, first to last.
@@ -19,7 +19,7 @@ pub enum Axes {
     Kji,
 }
 
-/// What stands beside an ONNX file.
+/// What stands beside a file.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Companion {
@@ -29,23 +29,35 @@ pub struct Companion {
     pub axes: Axes,
     /// Grid and intensities of the input.
     pub input: InputSpec,
+    /// Key of the weights in a checkpoint that holds several dictionaries of tensors.
+    #[serde(default)]
+    pub weights_key: Option<String>,
+    /// What the weights of a state dict do not say of its architecture.
+    #[serde(default)]
+    pub architecture: Choice,
 }
 
 impl Companion {
-    /// Reads `NAME.toml` or `model.toml` beside `onnx`.
+    /// Reads `NAME.toml` or `model.toml` beside `file`; none where there is neither.
     ///
     /// # Errors
-    /// `E-MODEL-018` when there is none, `E-MODEL-019` with the line when it cannot be used.
-    pub fn beside(onnx: &Path) -> Result<Self> {
-        let choices = [onnx.with_extension("toml"), onnx.with_file_name("model.toml")];
-        let path = choices.iter().find(|p| p.is_file()).ok_or_else(|| {
-            Error::model(
-                "E-MODEL-018",
-                format!("{} says nothing of the images it was trained on", onnx.display()),
-                format!("Write {} as in {EXAMPLE:?}, or give tensors", choices[0].display()),
-            )
-        })?;
-        Self::parse(&files::read_toml(path)?, path)
+    /// `E-MODEL-019` with the line when it cannot be used.
+    pub fn beside(file: &Path) -> Result<Option<Self>> {
+        let choices = [file.with_extension("toml"), file.with_file_name("model.toml")];
+        let found = choices.iter().find(|p| p.is_file());
+        found.map(|path| Self::parse(&files::read_toml(path)?, path)).transpose()
+    }
+
+    /// That there is none: `E-MODEL-018`.
+    pub fn missing(file: &Path) -> Error {
+        Error::model(
+            "E-MODEL-018",
+            format!("{} says nothing of the images it was trained on", file.display()),
+            format!(
+                "Write {} as in {EXAMPLE:?}, or give tensors",
+                file.with_extension("toml").display()
+            ),
+        )
     }
 
     /// Reads it from text; `path` is for messages.
@@ -76,39 +88,11 @@ impl Companion {
             Axes::Kji => [1, 1, k, j, i],
         }
     }
-
-    /// `[n, c, k, j, i]` in the order of the network, or a map of the network in that order.
-    ///
-    /// # Errors
-    /// [`Error::Shape`] for another number of axes.
-    pub fn turned(&self, x: &Array) -> Result<Array> {
-        match self.axes {
-            Axes::Kji => x.duplicate(),
-            Axes::Ijk => reversed(x),
-        }
-    }
 }
 
 /// What such a file looks like.
 const EXAMPLE: &str = "classes = ['term', 'preterm']\naxes = 'ijk'\n[input]\nshape = [64, 64, 64]\n\
     spacing_mm = 3.0\n[input.normalise]\nmethod = 'z_score'\nclip = [0.5, 99.5]\noutside = 'zero'\n";
-
-/// The three spatial axes in reverse.
-fn reversed(x: &Array) -> Result<Array> {
-    let [n, c, a, b, d] = five(x, "an image")?;
-    crate::by_type!(x, T => {
-        let source = x.host::<T>()?;
-        let mut data = Vec::with_capacity(source.len());
-        for channel in source.chunks(a * b * d) {
-            for w in 0..d {
-                for v in 0..b {
-                    data.extend((0..a).map(|u| channel[(u * b + v) * d + w]));
-                }
-            }
-        }
-        Array::from_vec(data, &[n, c, d, b, a])
-    })
-}
 
 #[cfg(test)]
 mod tests {
@@ -122,15 +106,5 @@ mod tests {
             let error = Companion::parse(&EXAMPLE.replace(from, to), Path::new("t.toml"));
             assert!(error.is_err(), "{to}");
         }
-    }
-
-    #[test]
-    fn turning_twice_is_where_it_began() {
-        let x = Array::from_vec((0..24).map(f64::from).collect(), &[1, 1, 2, 3, 4]).expect("x");
-        let turned = reversed(&x).expect("turned");
-        assert_eq!(turned.shape(), [1, 1, 4, 3, 2]);
-        assert_eq!(turned.to_f64().expect("host")[1], 12.0);
-        let back = reversed(&turned).expect("back");
-        assert_eq!(back.to_f64().expect("host"), x.to_f64().expect("host"));
     }
 }

@@ -160,7 +160,7 @@ pub enum Role<'a> {
     Routing,
     /// Handed on unchanged (activations, dropout at rest).
     Pointwise,
-    /// Handed on under another shape.
+    /// Handed on under another shape or order of axes.
     Reshape,
     /// Sum of inputs: in proportion.
     Merge,
@@ -180,6 +180,26 @@ pub enum Role<'a> {
     /// Must become part of another layer, or an affine map of its own, before explaining (batch
     /// norm): scale and shift per channel.
     MustFold(Vec<f64>, Vec<f64>),
+}
+
+impl Role<'_> {
+    /// In words, for tables.
+    pub fn words(&self) -> &'static str {
+        match self {
+            Self::Affine(_) => "weights",
+            Self::Proportional => "mean",
+            Self::Routing => "maximum",
+            Self::Pointwise => "activation",
+            Self::Reshape => "shape",
+            Self::Merge => "sum",
+            Self::Split => "parts",
+            Self::Border(_) => "border",
+            Self::Gate => "gate",
+            Self::Link => "link",
+            Self::PerSample(_) => "weights of the sample",
+            Self::MustFold(..) => "to be folded",
+        }
+    }
 }
 
 /// A layer that is a scale and a shift per channel, decided by the sample itself.

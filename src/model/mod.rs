@@ -12,6 +12,7 @@ pub mod known;
 pub mod layer;
 pub mod layers;
 pub mod members;
+pub mod network;
 pub mod onnx;
 pub mod plan;
 pub mod subject;

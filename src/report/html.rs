@@ -92,7 +92,7 @@ fn counts(record: &Record) -> Vec<(Look, usize)> {
 }
 
 /// The audit in a few words: name and value.
-fn facts(record: &Record) -> Vec<(&'static str, String)> {
+fn facts(record: &Record) -> Vec<(&str, String)> {
     let data = &record.data;
     let named = data.classes.iter().zip(&data.class_counts);
     let classes: Vec<String> = named.map(|(name, n)| format!("{n} {name}")).collect();
@@ -111,10 +111,11 @@ fn facts(record: &Record) -> Vec<(&'static str, String)> {
             crate::audit::finding::Cell::Number(v) => short(*v),
             crate::audit::finding::Cell::Missing(_) => "–".to_owned(),
         };
-        Some(format!("{} {}", text(row.first()?), text(row.get(1)?)))
+        let value = format!("{} {}", text(row.first()?), text(row.get(1)?));
+        Some((p.metrics.name.as_str(), value))
     });
-    if let Some(text) = first {
-        facts.insert(3, ("Held-out performance", text));
+    if let Some((name, text)) = first {
+        facts.insert(3, (name, text));
     }
     facts
 }

@@ -126,9 +126,9 @@ fn truth(case: &Case, v: usize) -> f32 {
 fn performance_is_the_lower_end_of_the_interval_and_is_not_made_up() {
     let net = untrained(1);
     let found = measured(&ModelPerformance, &net, |_| {});
-    assert!(matches!(found[0].outcome, Outcome::NotApplicable { .. }), "{found:?}");
+    assert!(matches!(found[0].outcome, Outcome::Unmeasurable { .. }), "{found:?}");
     let known = Interval { low: 0.72, high: 0.9, level: 0.95, method: "test".into() };
-    let found = measured(&ModelPerformance, &net, |b| b.performance = Some(known.clone()));
+    let found = measured(&ModelPerformance, &net, |b| b.performance = Ok(known.clone()));
     assert_eq!(cohort(&found, "auc_low"), 0.72);
 }
 

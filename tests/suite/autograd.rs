@@ -42,6 +42,7 @@ const LARGEST: PoolGeometry = PoolGeometry {
     stride: [2, 1, 2],
     pad_before: [1, 1, 0],
     pad_after: [0, 1, 1],
+    dilation: [1; 3],
     count_padding: false,
 };
 const MEAN: PoolGeometry = PoolGeometry {
@@ -49,6 +50,7 @@ const MEAN: PoolGeometry = PoolGeometry {
     stride: [1, 2, 2],
     pad_before: [1, 0, 1],
     pad_after: [0, 0, 1],
+    dilation: [1; 3],
     count_padding: false,
 };
 

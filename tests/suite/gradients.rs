@@ -7,8 +7,9 @@ use heatproof::model::layers::{
     LAYERS, add::Add, average_pool::AveragePool, batch_norm::BatchNorm,
     channel_affine::ChannelAffine, clip, concat::Concat, dropout::Dropout, elu, flatten::Flatten,
     gate::Gate, gelu, group_norm::GroupNorm, hard_sigmoid, hard_swish, leaky_relu,
-    max_pool::MaxPool, pad::Pad, prelu::PRelu, relu::Relu, reshape::Reshape, sigmoid, silu,
-    softmax::Softmax, tanh, transposed_conv3d::TransposedConv3d,
+    max_pool::MaxPool, pad::Pad, prelu::PRelu, relu::Relu, reshape::Reshape,
+    reverse_axes::ReverseAxes, sigmoid, silu, softmax::Softmax, tanh,
+    transposed_conv3d::TransposedConv3d,
 };
 use heatproof::seed::{Seed, Stream};
 
@@ -57,9 +58,17 @@ fn pools() -> Vec<PoolGeometry> {
         stride: [2, 1, 1],
         pad_before: [1, 1, 0],
         pad_after: [1, 0, 1],
+        dilation: [1; 3],
         count_padding: true,
     };
-    vec![rest, overlapping, PoolGeometry { count_padding: false, ..overlapping }]
+    let apart = PoolGeometry { dilation: [1, 3, 2], stride: [1, 2, 3], ..overlapping };
+    vec![
+        rest,
+        overlapping,
+        PoolGeometry { count_padding: false, ..overlapping },
+        apart,
+        PoolGeometry { count_padding: false, ..apart },
+    ]
 }
 
 const VOLUME: [usize; 5] = [2, 4, 5, 6, 7];
@@ -139,6 +148,7 @@ pub fn cases(id: &str, s: &mut Stream) -> Vec<Case> {
             let layer = Pad { before: [1, 0, 2, 1], after: [0, 3, 1, 0], value: 0.5 };
             one(Box::new(layer), random(s, &VOLUME, true))
         }
+        "reverse_axes" => one(Box::new(ReverseAxes), random(s, &VOLUME, true)),
         "reshape" => one(Box::new(Reshape { shape: vec![2, 420] }), random(s, &VOLUME, true)),
         "channel_affine" => {
             let layer = ChannelAffine::new(ones(4), ones(4)).expect("affine");

@@ -85,6 +85,7 @@ fn pools_agree_with_their_windows_and_conserve() {
             stride: three(&mut s, 1, 3),
             pad_before: kernel.map(|k| k / 2),
             pad_after: kernel.map(|k| k / 2),
+            dilation: three(&mut s, 1, 2),
             count_padding: s.chance(0.5),
         };
         let e = three(&mut s, 1, 7);

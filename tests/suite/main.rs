@@ -18,6 +18,7 @@ mod hostile_models;
 mod images;
 mod independence;
 mod kernels;
+mod known;
 mod laws;
 mod layers;
 mod methods;

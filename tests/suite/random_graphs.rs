@@ -104,7 +104,7 @@ fn pool() -> impl Strategy<Value = PoolGeometry> {
         |(kernel, stride, before, after, count_padding)| {
             let half = |pad: [usize; 3]| std::array::from_fn(|a| pad[a].min(kernel[a] / 2));
             let (pad_before, pad_after) = (half(before), half(after));
-            PoolGeometry { kernel, stride, pad_before, pad_after, count_padding }
+            PoolGeometry { kernel, stride, pad_before, pad_after, dilation: [1; 3], count_padding }
         },
     )
 }

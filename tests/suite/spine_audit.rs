@@ -87,6 +87,54 @@ fn an_audit_writes_its_folder_and_its_exit_code_is_its_verdict() {
     assert_eq!(names.iter().filter(|n| n.ends_with("_relevance.nii.gz")).count(), 4);
 }
 
+/// Weights of the shared model alone, with what they do not say beside them.
+fn brought(name: &str, classes: [&str; 2]) {
+    let fold = made().join("model/fold-0");
+    let description = std::fs::read(fold.join("model.json")).expect("description");
+    let spec = heatproof::model::bundle::parse(Path::new("t"), &description).expect("spec");
+    let weights = fold.join("weights.safetensors");
+    let _ = std::fs::copy(weights, made().join(format!("{name}.safetensors"))).expect("copy");
+    let input = toml::Value::try_from(spec.input).expect("input").to_string();
+    let text = format!("classes = {classes:?}\naxes = \"kji\"\ninput = {input}\n");
+    std::fs::write(made().join(format!("{name}.toml")), text).expect("companion");
+}
+
+#[test]
+fn a_network_of_no_training_is_audited_and_nothing_is_called_held_out() {
+    brought("net", ["term", "preterm"]);
+    let short = format!("--condition group=preterm {SHORT}");
+    let (code, _, errors) = run(made(), &format!("audit net.safetensors data audit-net {short}"));
+    assert!([0, 1, 7].contains(&code), "{code} {errors}");
+    let record = json(&made().join("audit-net/report.json"));
+    assert_eq!(code, code_of(&record));
+    let subjects = record["subjects"].as_array().expect("subjects");
+    assert!(subjects.len() == 4 && subjects.iter().all(|s| s["held_out"] == false));
+    let notes = record["data"]["notes"].to_string();
+    assert!(notes.contains("no subject is known to be held out"), "{notes}");
+    assert!(notes.contains("'preterm' is where group=preterm holds"), "{notes}");
+    let page = std::fs::read_to_string(made().join("audit-net/report.html")).expect("page");
+    for words in ["not known to be held out", "Performance on the audited data"] {
+        assert!(page.contains(words), "{words}");
+    }
+    assert!(!page.contains("Held-out performance"));
+    let auc = |record: &Value| record["performance"]["metrics"]["rows"][0][1].clone();
+    let first = auc(&record)["number"].as_f64().expect("AUC");
+    // classes the other way round: the same subjects are told apart the other way
+    brought("turned", ["preterm", "term"]);
+    let (code, _, errors) =
+        run(made(), &format!("audit turned.safetensors data audit-turned {short}"));
+    assert!([0, 1, 7].contains(&code), "{code} {errors}");
+    let record = json(&made().join("audit-turned/report.json"));
+    let notes = record["data"]["notes"].to_string();
+    assert!(notes.contains("'preterm' is where group=preterm holds"), "{notes}");
+    let second = auc(&record)["number"].as_f64().expect("AUC");
+    assert!((first + second - 1.0).abs() < 1e-12, "{first} {second}");
+    let (code, _, errors) = run(made(), "audit net.safetensors data never");
+    assert!(code == 2 && errors.starts_with("error[E-AUDIT-003]"), "{errors}");
+    let (code, _, errors) = run(made(), "audit model data never --condition group=preterm");
+    assert!(code == 2 && errors.starts_with("error[E-AUDIT-009]"), "{errors}");
+}
+
 #[test]
 fn subjects_seen_in_training_are_not_audited() {
     let splits = json(&made().join("model/splits.json"));

@@ -37,9 +37,12 @@ impl Check for ModelPerformance {
     }
 
     fn measure(&self, bench: &Bench<'_>) -> Result<Vec<Finding>> {
-        let Some(auc) = &bench.performance else {
-            let why = "no interval of the AUC on held-out subjects came with the model".to_owned();
-            return Ok(vec![of_cohort(&CARD, "auc_low", Outcome::NotApplicable { why })]);
+        let auc = match &bench.performance {
+            Ok(auc) => auc,
+            Err(why) => {
+                let outcome = Outcome::Unmeasurable { why: why.clone() };
+                return Ok(vec![of_cohort(&CARD, "auc_low", outcome)]);
+            }
         };
         let mut found = of_cohort(&CARD, "auc_low", Outcome::measured(auc.low));
         found.notes.push(format!("{} % interval, {}", auc.level * 100.0, auc.method));

@@ -5,8 +5,9 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
-use super::{Args, ends_with, unwritten};
+use super::{Args, unwritten};
 use crate::cli::exit::ExitCode;
+use crate::cli::network;
 use crate::cli::term::{self, Terminal};
 use crate::cohort::Participant;
 use crate::compute::{Array, Workspace};
@@ -17,20 +18,18 @@ use crate::explain::way::Way;
 use crate::explain::{Start, explain};
 use crate::image::{Labels, nifti, resample};
 use crate::model::Graph;
-use crate::model::bundle::{Bundle, TrainingSummary};
 use crate::model::companion::Companion;
-use crate::model::input::{InputSpec, Prepared, back, prepare, to_array};
-use crate::model::onnx;
+use crate::model::input::{Prepared, back, prepare, to_array};
 use crate::model::subject::{MaskSource, read_subject};
 use crate::progress::Progress;
 use crate::seed::Seed;
 use crate::train::apply::saw;
-use crate::train::models::Models;
 use crate::{Error, Result, files};
 
 /// Explains the image and writes a map per rule or method.
 pub(super) fn run(args: &Args, ways: &[(String, Way)], terminal: &Terminal) -> Result<ExitCode> {
-    let network = Network::load(args)?;
+    let network = network::of_images(&args.model, args.fold, terminal)?;
+    let input = network.input.as_ref().ok_or_else(|| Companion::missing(&args.model))?;
     let start = Start::named(&args.target, &network.classes)?;
     let images = read_subject(&participant(args))?;
     for warning in &images.warnings {
@@ -39,16 +38,15 @@ pub(super) fn run(args: &Args, ways: &[(String, Way)], terminal: &Terminal) -> R
     if images.source == MaskSource::NonZero {
         terminal.say("note: no mask was given; voxels that are not 0 are taken as brain");
     }
-    let ready = prepare(&images.volume, &images.mask, &network.input)?;
-    let (x, mut ws) = (network.turned(&to_array(&[&ready])?)?, Workspace::new());
-    let regions = network.regions(&ready, images.labels.as_ref())?;
+    let ready = prepare(&images.volume, &images.mask, input)?;
+    let (x, mut ws) = (to_array(&[&ready])?, Workspace::new());
+    let regions = regions(&ready, images.labels.as_ref())?;
     let asked = Asked { graph: &network.graph, x: &x, start, seed: args.seed, regions: &regions };
     let (words, mut text) = (start.words(&network.classes), String::new());
     let mut ledgers = BTreeMap::new();
     for (name, way) in ways {
         let made = make(&asked, name, way, &words, &mut ws)?;
-        let map: Vec<f32> =
-            network.turned(&made.map)?.to_f64()?.into_iter().map(|v| v as f32).collect();
+        let map: Vec<f32> = made.map.to_f64()?.into_iter().map(|v| v as f32).collect();
         let volume = back(&map, ready.grid(), images.volume.grid())?;
         let out = if ways.len() == 1 { args.out.clone() } else { beside(&args.out, name) };
         nifti::write_volume(&out, &volume, Some(&images.header), &format!("heatproof {name}"))?;
@@ -71,73 +69,18 @@ pub(super) fn run(args: &Args, ways: &[(String, Way)], terminal: &Terminal) -> R
         };
         files::write_whole(path, &json.map_err(unwritten)?)?;
     }
-    if network.training.is_some_and(|t| saw(&t, &participant(args).id)) {
+    if network.training().is_some_and(|t| saw(t, &participant(args).id)) {
         text.push_str("this image was used to train the network\n");
     }
     term::out(&text)?;
     Ok(ExitCode::Success)
 }
 
-/// The network with what it must be shown.
-struct Network {
-    graph: Graph,
-    classes: Vec<String>,
-    input: InputSpec,
-    /// Of an ONNX file.
-    companion: Option<Companion>,
-    /// Of a network this program trained.
-    training: Option<TrainingSummary>,
-}
-
-impl Network {
-    fn load(args: &Args) -> Result<Self> {
-        if !ends_with(&args.model, "onnx") {
-            let Bundle { spec, graph } = Models::load(&args.model)?.fold(args.fold)?;
-            let (classes, input) = (spec.classes, spec.input);
-            return Ok(Self {
-                graph,
-                classes,
-                input,
-                companion: None,
-                training: Some(spec.training),
-            });
-        }
-        let companion = Companion::beside(&args.model)?;
-        let shape = companion.tensor_shape();
-        let graph = onnx::read(&args.model, Some(shape))?.graph.before_links()?;
-        let width = graph.describe(&shape[1..])?.last().map(|row| row.shape.clone());
-        // One logit may stand for two classes.
-        let named = companion.classes.len();
-        if width != Some(vec![named]) && !(width == Some(vec![1]) && named == 2) {
-            return Err(Error::model(
-                "E-MODEL-019",
-                format!("{named} classes are named for an output of {width:?} logits"),
-                "Name every class in the order of the logits",
-            ));
-        }
-        let (classes, input) = (companion.classes.clone(), companion.input);
-        Ok(Self { graph, classes, input, companion: Some(companion), training: None })
-    }
-
-    /// Labels and mask as the network sees them; none without a label map.
-    fn regions(&self, ready: &Prepared, labels: Option<&Labels>) -> Result<Vec<Regions>> {
-        let Some(labels) = labels else { return Ok(Vec::new()) };
-        let labels = resample::resample_labels(labels, ready.grid())?;
-        let [i, j, k] = ready.grid().shape();
-        // Labels are carried as f64, which holds every one exactly.
-        let turned = |values: Vec<f64>| -> Result<Vec<f64>> {
-            self.turned(&Array::from_vec(values, &[1, 1, k, j, i])?)?.to_f64()
-        };
-        let labels = turned(labels.data().iter().map(|l| f64::from(*l)).collect())?;
-        let inside = ready.mask.data().iter().map(|m| f64::from(u8::from(*m))).collect();
-        let inside = turned(inside)?.into_iter().map(|v| v > 0.0).collect();
-        Ok(vec![Regions { labels: labels.into_iter().map(|l| l as i32).collect(), inside }])
-    }
-
-    /// `[n, c, k, j, i]` as the network has it, and back.
-    fn turned(&self, x: &Array) -> Result<Array> {
-        self.companion.as_ref().map_or_else(|| x.duplicate(), |c| c.turned(x))
-    }
+/// Labels and mask as the network sees them; none without a label map.
+fn regions(ready: &Prepared, labels: Option<&Labels>) -> Result<Vec<Regions>> {
+    let Some(labels) = labels else { return Ok(Vec::new()) };
+    let labels = resample::resample_labels(labels, ready.grid())?.data().to_vec();
+    Ok(vec![Regions { labels, inside: ready.mask.data().to_vec() }])
 }
 
 /// What is explained of one image.

@@ -4,48 +4,19 @@ use std::collections::BTreeMap;
 
 use super::{Args, ends_with, unwritten};
 use crate::cli::exit::ExitCode;
+use crate::cli::network;
 use crate::cli::term::{self, Terminal};
 use crate::compute::{Array, Workspace};
 use crate::explain::methods::Question;
 use crate::explain::used::{Account, told};
 use crate::explain::way::Way;
 use crate::explain::{Start, explain_each};
-use crate::model::{Graph, known, onnx, tensors, weights};
-use crate::progress::Progress;
+use crate::model::tensors;
 use crate::seed::Seed;
-use crate::train::models::Models;
 use crate::{Error, Result, files};
 
 /// Largest file of tensors that is read.
 const LARGEST: u64 = 8 << 30;
-
-/// The network and the names of its classes, from an ONNX file, a state dict or a training's
-/// folder.
-fn network(args: &Args, shape: [usize; 5], terminal: &Terminal) -> Result<(Graph, Vec<String>)> {
-    if args.model.is_file() && !ends_with(&args.model, "onnx") {
-        let state = weights::read(&args.model, None)?;
-        let built = known::build(&args.model, state, &known::Choice::default(), shape)?;
-        for note in &built.notes {
-            terminal.say(&format!("note: {note}"));
-        }
-        let classes = numbered(&built.graph, shape)?;
-        return Ok((built.graph, classes));
-    }
-    if !ends_with(&args.model, "onnx") {
-        let bundle = Models::load(&args.model)?.fold(args.fold)?;
-        return Ok((bundle.graph, bundle.spec.classes));
-    }
-    let graph = onnx::read(&args.model, Some(shape))?.graph;
-    let classes = numbered(&graph, shape)?;
-    Ok((graph, classes))
-}
-
-/// Classes without names: their numbers.
-fn numbered(graph: &Graph, shape: [usize; 5]) -> Result<Vec<String>> {
-    let rows = graph.describe(&shape[1..])?;
-    let width = rows.last().and_then(|row| row.shape.first().copied()).unwrap_or(0);
-    Ok((0..width).map(|c| c.to_string()).collect())
-}
 
 /// Explains every sample and writes maps and logits.
 pub(super) fn run(args: &Args, ways: &[(String, Way)], terminal: &Terminal) -> Result<ExitCode> {
@@ -57,13 +28,13 @@ pub(super) fn run(args: &Args, ways: &[(String, Way)], terminal: &Terminal) -> R
     let x = tensors::one(&args.input, &bytes, "input")?;
     let shape = crate::compute::five(&x, "input")?;
     let samples = shape[0];
-    let (graph, classes) = network(args, shape, terminal)?;
-    let graph = graph.before_links()?;
-    let starts = Start::each(&args.target, &classes, samples)?;
+    let network = network::of_tensors(&args.model, args.fold, shape, terminal)?;
+    let graph = network.graph.before_links()?;
+    let starts = Start::each(&args.target, &network.classes, samples)?;
     let mut ws = Workspace::new();
     let mut written: Vec<(String, Array)> =
         vec![("logits".to_owned(), graph.forward(&x, &mut ws)?)];
-    let mut words: Vec<String> = starts.iter().map(|s| s.words(&classes)).collect();
+    let mut words: Vec<String> = starts.iter().map(|s| s.words(&network.classes)).collect();
     if args.target.split(',').count() == 1 {
         words.truncate(1);
     }
@@ -87,7 +58,7 @@ pub(super) fn run(args: &Args, ways: &[(String, Way)], terminal: &Terminal) -> R
                 ));
                 let account = Account::of_rules(name, composite, &canonical, words.clone());
                 let lines = found.ledgers.iter().zip(&starts).map(|(ledger, start)| {
-                    let start = start.words(&classes);
+                    let start = start.words(&network.classes);
                     serde_json::to_value(told(
                         ledger,
                         &account.layers,

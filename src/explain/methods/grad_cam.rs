@@ -4,6 +4,7 @@ use super::super::backward;
 use super::{Method, Question, plain};
 use crate::card::{Better, Card};
 use crate::compute::{Array, Workspace, five};
+use crate::model::layers::reverse_axes;
 use crate::{Error, Result};
 
 /// What this method says of itself.
@@ -26,7 +27,7 @@ pub static METHOD: Method = Method {
     map,
 };
 
-/// The map on the grid of the layer, `[n, 1, k', j', i']`.
+/// The map on the grid of the layer, its axes in the order of the input `[n, 1, k', j', i']`.
 fn map(of: &Question<'_>, _: &[f64], ws: &mut Workspace) -> Result<Array> {
     let layer = of.graph.nodes().iter().rev().find(|n| n.layer.card().id == "conv3d");
     let layer = layer.ok_or_else(|| {
@@ -56,7 +57,10 @@ fn map(of: &Question<'_>, _: &[f64], ws: &mut Workspace) -> Result<Array> {
         sample.iter_mut().zip(a).for_each(|(m, a)| *m += weight * a);
     }
     map.iter_mut().for_each(|m| *m = m.max(0.0));
-    let map = Array::from_vec(map, &[n, 1, k, j, i])?;
+    let mut map = Array::from_vec(map, &[n, 1, k, j, i])?;
+    if of.graph.nodes()[0].layer.card().id == reverse_axes::CARD.id {
+        map = reverse_axes::reversed(&map)?;
+    }
     crate::by_type!(of.x, T => map.cast::<T>())
 }
 

@@ -3,6 +3,7 @@
 
 pub mod conv5_fc3;
 pub mod densenet;
+pub mod own;
 pub mod parts;
 pub mod resnet;
 pub mod sfcn;
@@ -57,8 +58,15 @@ impl std::fmt::Debug for Known {
 }
 
 /// All of them. Of two with the same marks the first is taken unless the other is named.
-pub static KNOWN: &[Known] =
-    &[resnet::MONAI, resnet::MEDICALNET, densenet::MONAI, sfcn::SFCN, conv5_fc3::CONV5_FC3];
+pub static KNOWN: &[Known] = &[
+    resnet::MONAI,
+    resnet::MEDICALNET,
+    densenet::MONAI,
+    sfcn::SFCN,
+    conv5_fc3::CONV5_FC3,
+    own::COMPACT,
+    own::BOEHLE2019,
+];
 
 /// Most components of a prefix (`module.model.net.`).
 const DEEPEST: usize = 3;

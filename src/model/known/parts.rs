@@ -24,6 +24,11 @@ pub struct Parts {
     pub notes: Vec<String>,
 }
 
+/// Scale, shift, mean and variance of a batch norm, as PyTorch names them.
+const TORCH_NORM: [&str; 4] = ["weight", "bias", "running_mean", "running_var"];
+/// The same as this program names them.
+const OWN_NORM: [&str; 4] = ["gamma", "beta", "running_mean", "running_variance"];
+
 /// Stride, padding and distance of taps of a convolution; the rest is in its weights.
 #[derive(Debug, Clone, Copy)]
 pub struct Steps {
@@ -119,13 +124,32 @@ impl Parts {
     /// # Errors
     /// `E-MODEL-021`, `E-MODEL-022`.
     pub fn conv(&mut self, name: &str, x: &Signal, steps: Steps) -> Result<Signal> {
+        self.convolution(name, x, steps, false)
+    }
+
+    /// The same where a weight that reads fewer channels than there are reads them in groups.
+    ///
+    /// # Errors
+    /// As [`Parts::conv`].
+    pub fn grouped_conv(&mut self, name: &str, x: &Signal, steps: Steps) -> Result<Signal> {
+        self.convolution(name, x, steps, true)
+    }
+
+    fn convolution(
+        &mut self,
+        name: &str,
+        x: &Signal,
+        steps: Steps,
+        grouped: bool,
+    ) -> Result<Signal> {
         let weight = self.take(&format!("{name}.weight"), 5)?;
         let (out, inner, kernel) = match *weight.shape() {
             [o, i, a, b, c] => (o, i, [a, b, c]),
             _ => (0, 0, [0; 3]),
         };
         let channels = x.dims.get(1).copied().unwrap_or(0);
-        if inner == 0 || channels != inner {
+        let groups = if grouped { channels.checked_div(inner).unwrap_or(0) } else { 1 };
+        if inner == 0 || channels != inner * groups || out % groups.max(1) != 0 {
             let what = format!("'{name}.weight' reads {inner} channels, and gets {channels}");
             return Err(self.wrong(what));
         }
@@ -137,20 +161,21 @@ impl Parts {
             pad_before: pad,
             pad_after: pad,
             dilation: [dilation; 3],
-            groups: 1,
+            groups,
         };
         let bias = self.bias(name, out)?;
         self.push(name, Conv3d::new(weight, bias, geometry)?, &[x])
     }
 
-    /// Batch norm with the statistics of training.
+    /// Batch norm with the statistics of training, under PyTorch's names or this program's.
     ///
     /// # Errors
     /// `E-MODEL-021`.
     pub fn norm(&mut self, name: &str, x: &Signal) -> Result<Signal> {
         let channels = x.dims.get(1).copied().unwrap_or(0);
         let mut four = Vec::with_capacity(4);
-        for part in ["weight", "bias", "running_mean", "running_var"] {
+        let own = self.has(&format!("{name}.gamma"));
+        for part in if own { OWN_NORM } else { TORCH_NORM } {
             four.push(self.row(&format!("{name}.{part}"), channels)?);
         }
         let four = <[Array; 4]>::try_from(four).map_err(|_| Error::internal("not four"))?;
@@ -180,6 +205,7 @@ impl Parts {
             stride: [stride; 3],
             pad_before: [pad; 3],
             pad_after: [pad; 3],
+            dilation: [1; 3],
             count_padding: false,
         };
         self.push(name, MaxPool { geometry }, &[x])

@@ -121,13 +121,7 @@ fn shortcut(
     }
     let mut y = x;
     if stride > 1 {
-        let geometry = PoolGeometry {
-            kernel: [1; 3],
-            stride: [stride; 3],
-            pad_before: [0; 3],
-            pad_after: [0; 3],
-            count_padding: false,
-        };
+        let geometry = PoolGeometry { stride: [stride; 3], ..PoolGeometry::tiles(1) };
         let pool = AveragePool { geometry: Some(geometry) };
         y = parts.push(&format!("{name}.shortcut_pool"), pool, &[&y])?;
     }

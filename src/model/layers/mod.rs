@@ -22,6 +22,7 @@ pub mod pad;
 pub mod prelu;
 pub mod relu;
 pub mod reshape;
+pub mod reverse_axes;
 pub mod sigmoid;
 pub mod silu;
 pub mod softmax;
@@ -54,6 +55,7 @@ pub static LAYERS: &[&Card] = &[
     &prelu::CARD,
     &relu::CARD,
     &reshape::CARD,
+    &reverse_axes::CARD,
     &sigmoid::CARD,
     &silu::CARD,
     &softmax::CARD,

@@ -106,7 +106,7 @@ impl<'a> Stored<'a> {
 fn width(kind: i64) -> Option<usize> {
     match kind {
         2 | 3 | 9 => Some(1),
-        4 | 5 => Some(2),
+        4 | 5 | 10 | 16 => Some(2),
         1 | 6 => Some(4),
         7 | 11 => Some(8),
         _ => None,
@@ -117,10 +117,8 @@ fn width(kind: i64) -> Option<usize> {
 fn kind_name(kind: i64) -> String {
     match kind {
         8 => "string".to_owned(),
-        10 => "float16".to_owned(),
         12 | 13 => "uint32 or uint64".to_owned(),
         14 | 15 => "complex".to_owned(),
-        16 => "bfloat16".to_owned(),
         other => format!("type {other}"),
     }
 }
@@ -152,7 +150,7 @@ impl Source {
             return Err(self.refuse(name, seen, "extents from 0 whose product fits in memory"));
         };
         let Some(width) = width(stored.kind) else {
-            let allowed = "float32, float64, int8 to int64 and bool";
+            let allowed = "float16 to float64, bfloat16, int8 to int64 and bool";
             return Err(self.refuse(name, kind_name(stored.kind), allowed));
         };
         let Some(size) = count.checked_mul(width) else {
@@ -222,7 +220,14 @@ impl Source {
                 if all.len() != count {
                     return Err(wrong(all.len()));
                 }
-                Ok(Data::Int(all))
+                Ok(match stored.kind {
+                    // Half floats stand here as the whole numbers their bits spell.
+                    10 | 16 => {
+                        let half = |v: &i64| half(stored.kind, (*v as u16).to_le_bytes());
+                        Data::Float(all.iter().map(half).collect())
+                    }
+                    _ => Data::Int(all),
+                })
             }
         }
     }
@@ -289,6 +294,14 @@ impl Source {
     }
 }
 
+/// A number of 16 bits, float16 (kind 10) or bfloat16, as f32: exactly.
+fn half(kind: i64, bytes: [u8; 2]) -> f32 {
+    match kind {
+        10 => half::f16::from_le_bytes(bytes).to_f32(),
+        _ => half::bf16::from_le_bytes(bytes).to_f32(),
+    }
+}
+
 /// Little-endian numbers; the length is a multiple of the width.
 fn from_raw(kind: i64, raw: &[u8]) -> Data {
     let eight = |b: &[u8]| [b[0], b[1], b[2], b[3], b[4], b[5], b[6], b[7]];
@@ -302,11 +315,35 @@ fn from_raw(kind: i64, raw: &[u8]) -> Data {
             let wide = raw.chunks_exact(8).map(|b| f64::from_le_bytes(eight(b)));
             Data::Float(wide.map(|v| v as f32).collect())
         }
+        10 | 16 => Data::Float(raw.chunks_exact(2).map(|b| half(kind, [b[0], b[1]])).collect()),
         3 => ints(1, &|b| i64::from(b[0].cast_signed())),
         4 => ints(2, &|b| i64::from(u16::from_le_bytes([b[0], b[1]]))),
         5 => ints(2, &|b| i64::from(i16::from_le_bytes([b[0], b[1]]))),
         6 => ints(4, &|b| i64::from(i32::from_le_bytes(four(b)))),
         7 => ints(8, &|b| i64::from_le_bytes(eight(b))),
         _ => ints(1, &|b| i64::from(b[0])),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn half_floats_are_read_exactly() {
+        // 1.5, -2, the largest, the smallest of all, by the definitions of IEEE 754 and bfloat16
+        let bits = |all: [u16; 4]| all.iter().flat_map(|b| b.to_le_bytes()).collect::<Vec<u8>>();
+        let half = bits([0x3e00, 0xc000, 0x7bff, 0x0001]);
+        let want = Data::Float(vec![1.5, -2.0, 65504.0, 2f32.powi(-24)]);
+        assert_eq!(from_raw(10, &half), want);
+        let brain = bits([0x3fc0, 0xc000, 0x7f7f, 0x0001]);
+        let largest = (2.0 - 2f32.powi(-7)) * 2f32.powi(127);
+        let want = Data::Float(vec![1.5, -2.0, largest, 2f32.powi(-126) * 2f32.powi(-7)]);
+        assert_eq!(from_raw(16, &brain), want);
+        // the same as whole numbers, as some programs write them
+        let ints = Pieces { single: vec![0x3e00, 0xc000], ..Pieces::default() };
+        let stored = document::Tensor { dims: vec![2], kind: 10, ints, ..Default::default() };
+        let read = Source { path: "t.onnx".into() }.tensor(&stored).expect("read");
+        assert_eq!(read.data, Data::Float(vec![1.5, -2.0]));
     }
 }

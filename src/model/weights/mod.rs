@@ -5,6 +5,8 @@ pub mod pickle;
 pub mod torch;
 
 use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::Read as _;
 use std::path::Path;
 
 use super::tensors;
@@ -14,6 +16,9 @@ use crate::{Error, Result};
 
 /// Largest file that is read.
 const MOST_BYTES: u64 = 4 << 30;
+
+/// Endings of the names of such files.
+const ENDINGS: [&str; 4] = ["pt", "pth", "ckpt", "safetensors"];
 
 /// Named tensors of one network, as f32.
 #[derive(Debug, Default)]
@@ -50,6 +55,15 @@ pub fn read(path: &Path, key: Option<&str>) -> Result<StateDict> {
         }
     }
     Ok(found)
+}
+
+/// Whether a file is one of tensors, by its name or its first bytes.
+pub fn holds(path: &Path) -> bool {
+    let named = |e: &std::ffi::OsStr| ENDINGS.iter().any(|own| e.eq_ignore_ascii_case(own));
+    path.extension().is_some_and(named) || {
+        let mut head = [0; 4];
+        File::open(path).and_then(|mut file| file.read_exact(&mut head)).is_ok() && torch::is(&head)
+    }
 }
 
 /// An array, or why there is none, in words.

@@ -51,7 +51,7 @@ pub fn scenes_in(record: &Record, display: Display) -> Vec<(String, Scene)> {
 
 fn title(subject: &SubjectRecord) -> String {
     let verdict = if subject.truth == subject.predicted { "correct" } else { "wrong" };
-    let seen = if subject.held_out { "held out" } else { "used in training" };
+    let seen = if subject.held_out { "held out" } else { "not known to be held out" };
     format!(
         "{}: is {}, predicted {} ({verdict}, score {}, {seen})",
         subject.id,

@@ -133,7 +133,7 @@ pub(super) fn subjects(record: &Record) -> View {
             text(&s.predicted),
             Cell::Number(s.score),
             Cell::Number(s.probability),
-            text(if s.held_out { "held out" } else { "used in training" }),
+            text(if s.held_out { "held out" } else { "not known to be held out" }),
             s.map.as_deref().map_or_else(|| Cell::Missing("not written".to_owned()), text),
             text(s.image_sha256.get(..12).unwrap_or(&s.image_sha256)),
         ]

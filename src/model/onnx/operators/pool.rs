@@ -15,27 +15,27 @@ fn window(call: &Call<'_>) -> Result<(PoolGeometry, bool), Fault> {
     if kernel == [0; 3] {
         return Err("kernel_shape is missing".into());
     }
-    if call.attributes.three("dilations", 1, 1)? != [1; 3] {
-        return Err("dilations other than 1".into());
-    }
+    let dilation = call.attributes.three("dilations", 1, 1)?;
     let stride = call.attributes.three("strides", 1, 1)?;
-    let [pad_before, mut pad_after] = padding(call, input, kernel, stride)?;
+    let reach = std::array::from_fn(|a| dilation[a] * kernel[a].saturating_sub(1) + 1);
+    let [pad_before, mut pad_after] = padding(call, input, reach, stride)?;
     let mut grown = false;
     if call.attributes.on("ceil_mode")? {
         for a in 0..3 {
             let padded = input[a] + pad_before[a] + pad_after[a];
-            let Some(span) = padded.checked_sub(kernel[a]) else { continue };
+            let Some(span) = padded.checked_sub(reach[a]) else { continue };
             let mut last = span.div_ceil(stride[a]);
             // a window may not begin beyond the volume
             if last * stride[a] >= input[a] + pad_before[a] {
                 last = last.saturating_sub(1);
             }
-            let more = (last * stride[a] + kernel[a]).saturating_sub(padded);
+            let more = (last * stride[a] + reach[a]).saturating_sub(padded);
             pad_after[a] += more;
             grown |= more > 0;
         }
     }
-    let geometry = PoolGeometry { kernel, stride, pad_before, pad_after, count_padding: false };
+    let count_padding = false;
+    let geometry = PoolGeometry { kernel, stride, pad_before, pad_after, dilation, count_padding };
     Ok((geometry, grown))
 }
 
