@@ -47,10 +47,24 @@ impl Winners<'_> {
     }
 }
 
-/// Place in the channel of the voxel that won window `at`; of equal ones, the first: that of a
-/// window without a number above 0.
-pub fn place(tiles: &Tiles, at: usize, winner: u8) -> usize {
-    tiles.place(at, if winner == CUT { 0 } else { winner })
+/// Calls `visit(window, place in the channel of the voxel that won it)`. Of equal voxels the
+/// first wins: that of a window without a number above 0.
+pub fn places(tiles: &Tiles, winners: &[u8], visit: &mut impl FnMut(usize, usize)) {
+    let ([_, height, width], [kk, kj, ki]) = (tiles.input, tiles.kernel);
+    let mut ahead = [0; 256];
+    for (t, ahead) in ahead.iter_mut().enumerate().take(kk * kj * ki) {
+        *ahead = (t / (kj * ki) * height + t / ki % kj) * width + t % ki;
+    }
+    let columns = tiles.output[2];
+    for (row, winners) in winners.chunks_exact(columns).enumerate() {
+        let (k, j) = (row / tiles.output[1] * kk, row % tiles.output[1] * kj);
+        let start = (k * height + j) * width;
+        for (i, winner) in winners.iter().enumerate() {
+            // No window is so large that its last voxel is the mark of one without a winner.
+            let at = if *winner == CUT { 0 } else { ahead[usize::from(*winner)] };
+            visit(row * columns + i, start + i * ki + at);
+        }
+    }
 }
 
 impl Flow<'_> {
@@ -81,9 +95,7 @@ impl Flow<'_> {
             let windows = of.values.host::<T>()?.par_chunks(outer);
             channels.zip(windows.zip(of.winners.par_chunks(outer))).for_each(|(r, (values, won))| {
                 r.fill(T::ZERO);
-                for (at, (value, won)) in values.iter().zip(won).enumerate() {
-                    r[place(&tiles, at, *won)] = *value;
-                }
+                places(&tiles, won, &mut |window, at| r[at] = values[window]);
             });
         });
         ws.give(of.values);

@@ -5,9 +5,8 @@ use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use super::array::{Array, Real};
-use super::flow::{Flow, place};
+use super::flow::{Flow, places};
 use super::host::tiles::{Tiles, dot, quotients, sum_and_mass};
-use super::workspace::Workspace;
 use crate::{Result, by_type};
 
 /// Numbers of one task.
@@ -115,9 +114,8 @@ fn added(bins: Bins, more: &Bins) -> Bins {
     [bins[0] + more[0], bins[1] + more[1], bins[2] + more[2]]
 }
 
-/// One channel of a quotient, and what it looks at.
+/// What the quotient of one channel looks at besides relevance and sums.
 struct Channel<'a, T> {
-    z: &'a [T],
     only: Option<(&'a [T], bool)>,
     beside: Option<&'a [T]>,
     gain: f64,
@@ -126,9 +124,16 @@ struct Channel<'a, T> {
 }
 
 impl<T: Real> Channel<'_, T> {
-    /// `s` of one output with relevance `r`.
-    fn one(&self, at: usize, r: T, bins: &mut Bins) -> T {
-        let (z, mut part) = (self.z[at], self.gain * r.wide());
+    /// Whether nothing but relevance and sum decide: then ε above 0 is added to |z|.
+    fn plain(&self) -> bool {
+        let Stabiliser { epsilon, mode, zero_is_positive } = self.stabiliser;
+        let alone = self.only.is_none() && self.beside.is_none();
+        alone && zero_is_positive && mode == Damping::Absolute && epsilon > 0.0
+    }
+
+    /// `s` of one output with relevance `r` and sum `z`.
+    fn one(&self, at: usize, r: T, z: T, bins: &mut Bins) -> T {
+        let mut part = self.gain * r.wide();
         if let Some((sign, side)) = self.only {
             if sign[at] == T::ZERO && side {
                 bins[1] += part;
@@ -156,91 +161,94 @@ impl<T: Real> Channel<'_, T> {
         s
     }
 
-    /// Every output.
-    fn whole(&self, r: &[T], s: &mut [T]) -> Bins {
-        let Stabiliser { epsilon, mode, zero_is_positive } = self.stabiliser;
-        let plain = self.only.is_none() && self.beside.is_none() && zero_is_positive;
-        if plain && mode == Damping::Absolute && epsilon > 0.0 {
-            return quotients(r, self.z, [self.gain, epsilon], s);
+    /// Every output: `s` is written over `z`.
+    fn whole(&self, r: &[T], z: &mut [T]) -> Bins {
+        if self.plain() {
+            return quotients(r, [self.gain, self.stabiliser.epsilon], z);
         }
         let mut bins = Bins::default();
-        for (at, (s, r)) in s.iter_mut().zip(r).enumerate() {
-            *s = self.one(at, *r, &mut bins);
+        for (at, (z, r)) in z.iter_mut().zip(r).enumerate() {
+            *z = self.one(at, *r, *z, &mut bins);
         }
         bins
     }
 
     /// The voxels that won their windows; nothing comes to the others.
-    fn won(&self, values: &[T], winners: &[u8], tiles: &Tiles, s: &mut [T]) -> Bins {
+    fn won(&self, values: &[T], winners: &[u8], tiles: &Tiles, z: &mut [T]) -> Bins {
         let mut bins = Bins::default();
-        s.fill(T::ZERO);
-        for (window, (value, winner)) in values.iter().zip(winners).enumerate() {
-            let at = place(tiles, window, *winner);
-            s[at] = self.one(at, *value, &mut bins);
-        }
+        T::with_scratch(values.len(), |won| {
+            if self.plain() {
+                places(tiles, winners, &mut |window, at| won[window] = z[at]);
+                bins = quotients(values, [self.gain, self.stabiliser.epsilon], won);
+            } else {
+                places(tiles, winners, &mut |window, at| {
+                    won[window] = self.one(at, values[window], z[at], &mut bins);
+                });
+            }
+            z.fill(T::ZERO);
+            places(tiles, winners, &mut |window, at| z[at] = won[window]);
+        });
         bins
     }
 }
 
-/// `s = gain · R / stabilised(z)` at the outputs served, 0 at the others.
+/// `s = gain · R / stabilised(z)` at the outputs served, 0 at the others; `z` becomes `s`.
 ///
 /// # Errors
 /// [`crate::Error::Internal`] when an array is not on the host.
 pub fn quotient(
     r: &Flow<'_>,
-    z: &Array,
+    mut z: Array,
     served: Served<'_>,
     stabiliser: Stabiliser,
-    ws: &mut Workspace,
 ) -> Result<Quotient> {
     let samples = z.shape()[0];
     let channels = samples * z.shape()[1];
     // Features of a dense layer are channels of one voxel: they are done a sample at a time.
     let voxels = (z.len() / channels.max(1)).max(1);
     let len = if voxels == 1 { z.len() / samples } else { voxels };
-    let mut s = ws.take(z.dtype(), z.shape())?;
+    let numbers = z.len();
     let bins: Vec<Bins> = by_type!(z, T => {
-        let z_data = z.host::<T>()?;
+        let z_data = z.host_mut::<T>()?;
         let only = served.only.map(|(a, side)| Ok::<_, crate::Error>((a.host::<T>()?, side)));
         let only = only.transpose()?;
         let beside = served.beside.map(Array::host::<T>).transpose()?;
         let roots: Vec<f64> = match stabiliser.mode {
             Damping::RootMeanSquare => {
-                z_data.par_chunks(z.len() / samples).map(root_mean_square).collect()
+                z_data.par_chunks(numbers / samples).map(root_mean_square).collect()
             }
             Damping::Absolute | Damping::Clipped => vec![0.0; samples],
         };
         let part = |at: std::ops::Range<usize>| Channel {
-            z: &z_data[at.clone()],
             only: only.map(|(a, side)| (&a[at.clone()], side)),
             beside: beside.map(|b| &b[at.clone()]),
             gain: served.gain,
             stabiliser,
-            root: roots[at.start * samples / z.len()],
+            root: roots[at.start * samples / numbers],
         };
         match r {
             Flow::Whole(r) => {
                 let r = r.host::<T>()?;
-                let channel = |(c, s): (usize, &mut [T])| {
-                    let piece = |(p, s): (usize, &mut [T])| {
+                let channel = |(c, z): (usize, &mut [T])| {
+                    let piece = |(p, z): (usize, &mut [T])| {
                         let from = c * len + p * PIECE;
-                        part(from..from + s.len()).whole(&r[from..from + s.len()], s)
+                        part(from..from + z.len()).whole(&r[from..from + z.len()], z)
                     };
                     let pieces: Vec<Bins> =
-                        s.par_chunks_mut(PIECE).enumerate().map(piece).collect();
+                        z.par_chunks_mut(PIECE).enumerate().map(piece).collect();
                     pieces.iter().fold(Bins::default(), added)
                 };
-                s.host_mut::<T>()?.par_chunks_mut(len).enumerate().map(channel).collect()
+                z_data.par_chunks_mut(len).enumerate().map(channel).collect()
             }
             Flow::Winners(of) => {
                 let (tiles, [_, _, windows]) = (of.tiles()?, of.sizes());
                 let values = of.values.host::<T>()?;
-                let channel = |(c, s): (usize, &mut [T])| {
+                let channel = |(c, z): (usize, &mut [T])| {
                     let own = c * windows..(c + 1) * windows;
                     let (values, winners) = (&values[own.clone()], &of.winners[own]);
-                    part(c * len..(c + 1) * len).won(values, winners, &tiles, s)
+                    part(c * len..(c + 1) * len).won(values, winners, &tiles, z)
                 };
-                s.host_mut::<T>()?.par_chunks_mut(len).enumerate().map(channel).collect()
+                z_data.par_chunks_mut(len).enumerate().map(channel).collect()
             }
         }
     });
@@ -250,10 +258,10 @@ pub fn quotient(
         .collect();
     let (stabiliser, degenerate) = per_sample.iter().map(|b| (b[0], b[1])).unzip();
     let by_channel = match voxels {
-        1 => s.to_f64()?,
+        1 => z.to_f64()?,
         _ => bins.iter().map(|b| b[2]).collect(),
     };
-    Ok(Quotient { s, stabiliser, degenerate, by_channel })
+    Ok(Quotient { s: z, stabiliser, degenerate, by_channel })
 }
 
 /// Whether any relevance comes to outputs where `z` is positive, or negative.
@@ -276,10 +284,11 @@ pub fn comes_to(r: &Flow<'_>, z: &Array, positive: bool) -> Result<bool> {
                 let (tiles, [_, len, windows]) = (of.tiles()?, of.sizes());
                 let channels = of.values.host::<T>()?.par_chunks(windows).enumerate();
                 channels.any(|(c, values)| {
-                    let winners = &of.winners[c * windows..(c + 1) * windows];
-                    values.iter().zip(winners).enumerate().any(|(at, (r, won))| {
-                        *r != T::ZERO && side(z[c * len + place(&tiles, at, *won)])
-                    })
+                    let mut any = false;
+                    places(&tiles, &of.winners[c * windows..(c + 1) * windows], &mut |w, at| {
+                        any |= values[w] != T::ZERO && side(z[c * len + at]);
+                    });
+                    any
                 })
             }
         })

@@ -22,7 +22,8 @@ struct Store<T> {
     made: usize,
 }
 
-/// At most this many idle buffers of each type are kept; the one that waited longest goes.
+/// At most this many idle buffers of each type are kept; the smallest goes, which costs least to
+/// make again.
 const KEPT: usize = 64;
 /// Shorter buffers are left to the allocator, which has such at hand.
 const SHORT: usize = 1024;
@@ -54,10 +55,12 @@ impl<T: Copy + Default> Store<T> {
         if buffer.capacity() < SHORT {
             return;
         }
-        if self.kept.len() == KEPT {
-            self.kept.remove(0);
-        }
         self.kept.push(buffer);
+        if self.kept.len() > KEPT {
+            let capacity = |b: &usize| self.kept[*b].capacity();
+            let smallest = (0..self.kept.len()).min_by_key(capacity).unwrap_or_default();
+            drop(self.kept.remove(smallest));
+        }
     }
 }
 

@@ -56,7 +56,10 @@ pub fn explain_each(
     starts: &[Start],
     ws: &mut Workspace,
 ) -> Result<Explanation> {
-    let trace = graph.trace_winners(ws.copy(x)?, ws)?;
+    let rules = composite.assign(graph);
+    // Only rules that ask for the sign of a layer's output look at it.
+    let by_sign = |n: usize| rules[n].as_ref().is_none_or(Applied::asks_for_signs);
+    let trace = graph.trace_winners(ws.copy(x)?, &by_sign, ws)?;
     let last = logits_node(graph)?;
     let Seeded { scores, relevance: first, .. } = seed(&trace.outputs[last], starts)?;
     let logits = trace.outputs[last].to_f64()?;
@@ -64,7 +67,7 @@ pub fn explain_each(
     let mut walk = Walk {
         trace: &trace,
         composite,
-        rules: composite.assign(graph),
+        rules,
         bounds,
         sinks: Vec::new(),
         received: graph.nodes().iter().map(|_| None).collect(),
@@ -245,7 +248,7 @@ impl<'a> Walk<'a> {
             }
             Role::Proportional | Role::Merge => {
                 let stabiliser = self.composite.stabiliser;
-                let q = relevance::quotient(&r, output, Served::all(1.0), stabiliser, ws)?;
+                let q = relevance::quotient(&r, ws.copy(output)?, Served::all(1.0), stabiliser)?;
                 r.recycle(ws);
                 let shares = back(&q.s, ws)?;
                 ws.give(q.s);

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::Result;
 use crate::compute::flow::Flow;
-use crate::compute::relevance::{Served, Stabiliser};
+use crate::compute::relevance::{Quotient, Served, Stabiliser};
 use crate::compute::{Array, Workspace, elementwise, relevance};
 use crate::model::graph::accumulate;
 use crate::model::layer::Affine;
@@ -227,20 +227,19 @@ impl Fed<'_> {
 
 fn tuned(w: &Array, tune: Tune, ws: &mut Workspace) -> Result<Array> {
     match tune {
-        Tune::All => w.duplicate(),
+        Tune::All => ws.copy(w),
         _ => elementwise::map(w, ws, |w| tune.of(w)),
     }
 }
 
-/// The parts of a group: its sum, per term input and weight, and the bias of all.
-struct Sum<'x> {
-    z: Array,
+/// The parts of a group's sum: per term input and weight, and the bias of all.
+struct Parts<'x> {
     fed: Vec<Fed<'x>>,
     weights: Vec<Array>,
     bias: Option<Array>,
 }
 
-/// Contributions of a group; none where no term can contribute.
+/// Contributions of a group, summed; none where no term can contribute.
 fn sum<'x>(
     layer: &dyn Affine,
     x: &'x Array,
@@ -248,7 +247,7 @@ fn sum<'x>(
     group: &Group,
     way: &Way<'_>,
     ws: &mut Workspace,
-) -> Result<Option<Sum<'x>>> {
+) -> Result<Option<(Array, Parts<'x>)>> {
     let (mut fed, mut weights, mut bias) = (Vec::new(), Vec::new(), None);
     for term in group.terms.iter().filter(|t| signed || t.feed != Feed::Negative) {
         fed.push(feed(x, term.feed, signed, way.bounds, ws)?);
@@ -264,7 +263,7 @@ fn sum<'x>(
     }
     let terms: Vec<(&Array, &Array)> = fed.iter().map(Fed::array).zip(&weights).collect();
     let z = layer.apply_all(&terms, bias.as_ref(), ws)?;
-    Ok(Some(Sum { z, fed, weights, bias }))
+    Ok(Some((z, Parts { fed, weights, bias })))
 }
 
 /// Whether any relevance comes to the outputs a group serves. Groups that look at each other's
@@ -296,25 +295,18 @@ pub fn redistribute(
     // Which neurons have one sign only is known when both sums are.
     let at_once = if way.rescue && way.groups.len() == 2 { 2 } else { 1 };
     for groups in way.groups.chunks(at_once) {
-        let mut sums = Vec::with_capacity(groups.len());
+        let (mut sums, mut parts) = (Vec::new(), Vec::new());
         for group in groups {
-            let make = served(group, z, r, way)?;
-            sums.push(if make { sum(layer, x, signed, group, way, ws)? } else { None });
-        }
-        let mut quotients = Vec::new();
-        for (at, (group, own)) in groups.iter().zip(&sums).enumerate() {
-            let Some(own) = own else { continue };
-            let only = match group.outputs {
-                Outputs::All => None,
-                Outputs::Positive => Some((z, true)),
-                Outputs::Negative => Some((z, false)),
+            let made = match served(group, z, r, way)? {
+                true => sum(layer, x, signed, group, way, ws)?,
+                false => None,
             };
-            let other = if sums.len() == 2 { sums[1 - at].as_ref() } else { None };
-            let served = Served { gain: group.gain, only, beside: other.map(|o| &o.z) };
-            quotients.push(relevance::quotient(r, &own.z, served, way.stabiliser, ws)?);
+            let (sum, part) = made.unzip();
+            sums.push(sum);
+            parts.push(part);
         }
-        for (Sum { z, fed, weights, bias: b }, q) in sums.into_iter().flatten().zip(quotients) {
-            ws.give(z);
+        let quotients = quotients(groups, sums, (r, z), way, ws)?;
+        for (Parts { fed, weights, bias: b }, q) in parts.into_iter().flatten().zip(quotients) {
             add(&mut stabiliser, &q.stabiliser);
             add(&mut degenerate, &q.degenerate);
             if let Some(b) = b {
@@ -342,6 +334,37 @@ pub fn redistribute(
         None => x.zeros_like_type(x.shape()),
     };
     Ok(Share { input, bias, sink, stabiliser, degenerate })
+}
+
+/// The quotients of the groups that have sums; each is written over its sum unless the other
+/// group looks at it.
+fn quotients(
+    groups: &[Group],
+    mut sums: Vec<Option<Array>>,
+    (r, z): (&Flow<'_>, &Array),
+    way: &Way<'_>,
+    ws: &mut Workspace,
+) -> Result<Vec<Quotient>> {
+    let mut made = Vec::with_capacity(groups.len());
+    for (at, group) in groups.iter().enumerate() {
+        let last = at + 1 == groups.len();
+        let own = if last {
+            sums[at].take()
+        } else {
+            sums[at].as_ref().map(|s| ws.copy(s)).transpose()?
+        };
+        let Some(own) = own else { continue };
+        let only = match group.outputs {
+            Outputs::All => None,
+            Outputs::Positive => Some((z, true)),
+            Outputs::Negative => Some((z, false)),
+        };
+        let beside = if groups.len() == 2 { sums[1 - at].as_ref() } else { None };
+        let served = Served { gain: group.gain, only, beside };
+        made.push(relevance::quotient(r, own, served, way.stabiliser)?);
+    }
+    sums.into_iter().flatten().for_each(|sum| ws.give(sum));
+    Ok(made)
 }
 
 /// The share of a bias per sample and channel, from `Σ s` of each.

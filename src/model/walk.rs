@@ -45,22 +45,31 @@ impl Graph {
     }
 
     /// A pass in inference mode that keeps every output but those of a ReLU whose max pool, with
-    /// windows side by side, alone listens to it: of the pool it keeps which voxels won
-    /// ([`Trace::winners`]). The output that is missing is an empty array.
+    /// windows side by side, alone listens to it, and of the affine layer before it unless that
+    /// is among the `wanted`. Of the pool it keeps which voxels won ([`Trace::winners`]). An
+    /// output that is missing is an empty array.
     ///
     /// # Errors
     /// [`Error::Shape`] when the input does not fit.
-    pub fn trace_winners(&self, input: Array, ws: &mut Workspace) -> Result<Trace> {
+    pub fn trace_winners(
+        &self,
+        input: Array,
+        wanted: &dyn Fn(usize) -> bool,
+        ws: &mut Workspace,
+    ) -> Result<Trace> {
         let mut trace = Trace { input, outputs: Vec::new(), saved: Vec::new() };
         for step in steps(self.nodes()) {
             match step {
-                Step::Block(Block { source, norm: None, last, kernel, .. }) => {
+                Step::Block(Block { source, norm: None, last, kernel, over }) => {
                     let z = trace.at(source);
                     let shape = self.nodes()[last - 1].layer.out_shape(&[&z.shape()[1..]])?;
                     let _ = self.nodes()[last].layer.out_shape(&[&shape])?;
                     let done = fused::forward(z, None, kernel, ws)?;
-                    let nothing = done.output.zeros_like_type(&[0]);
-                    trace.outputs.extend([nothing, done.output]);
+                    let nothing = || done.output.zeros_like_type(&[0]);
+                    if let Some(n) = over.filter(|n| !wanted(*n)) {
+                        ws.give(std::mem::replace(&mut trace.outputs[n], nothing()));
+                    }
+                    trace.outputs.extend([nothing(), done.output]);
                     trace.saved.extend([Saved::Nothing, Saved::Winners(done.winners)]);
                 }
                 Step::Block(_) | Step::Layer(_) => {
@@ -114,7 +123,9 @@ impl Trace {
             return None;
         };
         let [From::Node(rectifier)] = nodes[n].inputs[..] else { return None };
-        let shape = self.at(*nodes[rectifier].inputs.first()?).shape().to_vec();
+        let rows = graph.describe(&self.input.shape()[1..]).ok()?;
+        let mut shape = vec![self.input.shape()[0]];
+        shape.extend(&rows.get(rectifier)?.shape);
         Some((winners, kernel, shape))
     }
 }

@@ -282,34 +282,39 @@ by_processor! {
 }
 
 by_processor! {
-    /// `s = gain · r / (z + ε sign(z))` in f64, sign(0) = 1, and Σ of what ε took where z ≠ 0,
-    /// of what it took where z = 0, and of s. ε is above 0.
-    quotients<T>(r: &[T], z: &[T], factors: [f64; 2], s: &mut [T]) -> [f64; 3] {
+    /// Writes `s = gain · r / (z + ε sign(z))`, made in f64 with sign(0) = 1, over `z`; returns
+    /// Σ of what ε took where z ≠ 0, of what it took where z = 0, and of s. ε is above 0.
+    quotients<T>(r: &[T], factors: [f64; 2], z: &mut [T]) -> [f64; 3] {
         let [gain, epsilon] = factors;
         let mut sums = [[0.0; LANES]; 3];
-        let whole = s.len() / LANES * LANES;
-        let (r, z) = (&r[..s.len()], &z[..s.len()]);
-        for from in (0..whole).step_by(LANES) {
+        let r = &r[..z.len()];
+        let ((zs, z_rest), (rs, r_rest)) = (z.as_chunks_mut::<LANES>(), r.as_chunks::<LANES>());
+        for (z, r) in zs.iter_mut().zip(rs) {
             for lane in 0..LANES {
-                let (z, r) = (z[from + lane].wide(), r[from + lane].wide());
-                let stabiliser = if z >= 0.0 { epsilon } else { -epsilon };
-                let quotient = T::of(gain * r / (z + stabiliser)) + T::ZERO;
-                s[from + lane] = quotient;
-                let taken = stabiliser * quotient.wide();
-                sums[0][lane] += if z == 0.0 { 0.0 } else { taken };
-                sums[1][lane] += if z == 0.0 { taken } else { 0.0 };
-                sums[2][lane] += quotient.wide();
+                let [quotient, taken, zero] = divided(r[lane], z[lane], gain, epsilon);
+                z[lane] = T::of(quotient);
+                sums[0][lane] += taken - zero;
+                sums[1][lane] += zero;
+                sums[2][lane] += quotient;
             }
         }
-        for at in whole..s.len() {
-            let (z, r) = (z[at].wide(), r[at].wide());
-            let stabiliser = if z >= 0.0 { epsilon } else { -epsilon };
-            let quotient = T::of(gain * r / (z + stabiliser)) + T::ZERO;
-            s[at] = quotient;
-            let taken = stabiliser * quotient.wide();
-            sums[if z == 0.0 { 1 } else { 0 }][0] += taken;
-            sums[2][0] += quotient.wide();
+        for (z, r) in z_rest.iter_mut().zip(r_rest) {
+            let [quotient, taken, zero] = divided(*r, *z, gain, epsilon);
+            *z = T::of(quotient);
+            sums[0][0] += taken - zero;
+            sums[1][0] += zero;
+            sums[2][0] += quotient;
         }
         sums.map(|lanes| lanes.iter().sum())
     }
+}
+
+/// One quotient as it is rounded, what ε took, and the same where z = 0.
+#[inline(always)]
+fn divided<T: Real>(r: T, z: T, gain: f64, epsilon: f64) -> [f64; 3] {
+    let z = z.wide();
+    let stabiliser = if z >= 0.0 { epsilon } else { -epsilon };
+    let quotient = T::of(gain * r.wide() / (z + stabiliser)).wide() + 0.0;
+    let taken = stabiliser * quotient;
+    [quotient, taken, if z == 0.0 { taken } else { 0.0 }]
 }

@@ -13,7 +13,7 @@ pub mod z_plus;
 
 use serde::{Deserialize, Serialize};
 
-use super::terms::{BiasPolicy, Group, Way};
+use super::terms::{BiasPolicy, Group, Outputs, Way};
 use crate::card::Card;
 use crate::compute::relevance::Stabiliser;
 use crate::{Error, Result};
@@ -150,6 +150,11 @@ impl Applied {
     /// Its groups.
     pub fn groups(&self) -> Vec<Group> {
         (self.rule.groups)(&self.numbers, self.convention)
+    }
+
+    /// Whether what it does depends on the sign of a layer's output.
+    pub fn asks_for_signs(&self) -> bool {
+        self.groups().iter().any(|group| group.outputs != Outputs::All)
     }
 
     /// How it redistributes at one layer, for its [`Applied::groups`] and the bounds of the
