@@ -143,7 +143,11 @@ pub fn grad_weight(x: &Array, dy: &Array, g: &ConvGeometry, ws: &mut Workspace) 
     let channels = Channels { batch: xs[0], input: xs[1], output: ys[1], groups: g.groups };
     if x.dtype() == DType::F32 {
         let (x, dy, to) = (x.host::<f32>()?, dy.host::<f32>()?, dw.host_mut::<f32>()?);
-        if fast(&frame, channels, Sums::Any).grad_weight(x, dy, to) {
+        let conv = fast(&frame, channels, Sums::Any);
+        if let Some(numbers) = conv.weight_room() {
+            let mut room = ws.take(DType::F32, &[numbers])?;
+            conv.grad_weight(x, dy, room.host_mut::<f32>()?, to);
+            ws.give(room);
             return Ok(dw);
         }
     }

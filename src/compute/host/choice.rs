@@ -110,18 +110,27 @@ impl Conv<'_> {
         }
     }
 
-    /// `dw`; false when the convolution goes through columns instead.
-    pub fn grad_weight(&self, x: &[f32], dy: &[f32], dw: &mut [f32]) -> bool {
+    /// Numbers that [`Conv::grad_weight`] needs besides its result; none when the convolution
+    /// goes through columns instead.
+    pub fn weight_room(&self) -> Option<usize> {
         let (c, kernels) = (self.channels, Kernels::of(self.isa));
         let pass = Pass::forward(self.geometry, self.input, self.output);
         if pass.taps.len() < 3 {
-            return false;
+            return None;
         }
-        if self.by_winograd(&pass) && winograd_weight::worth(&pass, c) {
-            winograd_weight::gradient(kernels, &pass, c, x, dy, dw);
-        } else {
-            weight::gradient(kernels, &pass, c, x, dy, dw);
+        Some(match self.by_winograd(&pass) && winograd_weight::worth(&pass, c) {
+            true => winograd_weight::room(&pass, c),
+            false => weight::room(kernels, &pass, c),
+        })
+    }
+
+    /// `dw`, with the room that [`Conv::weight_room`] asks for.
+    pub fn grad_weight(&self, x: &[f32], dy: &[f32], room: &mut [f32], dw: &mut [f32]) {
+        let (c, kernels) = (self.channels, Kernels::of(self.isa));
+        let pass = Pass::forward(self.geometry, self.input, self.output);
+        match self.by_winograd(&pass) && winograd_weight::worth(&pass, c) {
+            true => winograd_weight::gradient(kernels, &pass, c, (x, dy), room, dw),
+            false => weight::gradient(kernels, &pass, c, (x, dy), room, dw),
         }
-        true
     }
 }

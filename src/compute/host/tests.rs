@@ -85,8 +85,9 @@ impl Case {
         let mut dw = blank(self.dw.len());
         conv.forward(&self.x, &self.w, Some(&self.b), false, &mut y);
         conv.grad_input(&self.dy, &self.w, &mut dx);
-        if !conv.grad_weight(&self.x, &self.dy, &mut dw) {
-            dw.clear();
+        match conv.weight_room() {
+            Some(room) => conv.grad_weight(&self.x, &self.dy, &mut blank(room), &mut dw),
+            None => dw.clear(),
         }
         [y, dx, dw]
     }

@@ -2,89 +2,123 @@
 //!
 //! `dw[o, c, tap] = Σ_p dy[o, p] · padded(x)[c, step · p + shift(tap)]`. The batch is cut into
 //! tasks by shape alone; their partial sums are added in order.
-#![expect(unsafe_code, reason = "kernels by table")]
+#![expect(unsafe_code, reason = "tasks write to separate parts of the sums; kernels by table")]
 
 use rayon::prelude::*;
 
 use super::super::array::Real;
 use super::conv3d::Channels;
+use super::disjoint::Disjoint;
 use super::kernels::{ALIGNMENT, Kernels, Products, ROWS, TAPS, aligned};
 use super::pass::{Pass, Planes};
 
 /// Output voxels of a block: eight rows of gradients stay in the first-level cache.
 const BLOCK: usize = 1280;
-/// Tasks a batch is cut into.
+/// Tasks the work is cut into.
 const TASKS: usize = 32;
 /// Bytes of all partial sums together.
-const PARTIALS: usize = 16 << 20;
+const PARTIALS: usize = 8 << 20;
+
+/// Pieces that `units` of work are cut into whose partial sums of `numbers` each are added: as
+/// many as there is room for. By shape alone.
+pub fn pieces(units: usize, numbers: usize) -> usize {
+    (PARTIALS / (numbers * size_of::<f32>()).max(1)).clamp(1, TASKS).min(units)
+}
+
+/// Adds partial sums in their order.
+pub fn add_up(partials: &[f32], sums: &mut [f32]) {
+    const PIECE: usize = 4096;
+    let numbers = sums.len();
+    sums.par_chunks_mut(PIECE).enumerate().for_each(|(piece, sums)| {
+        let own = piece * PIECE..piece * PIECE + sums.len();
+        let mut parts = partials.chunks_exact(numbers).map(|p| &p[own.clone()]);
+        if let Some(first) = parts.next() {
+            sums.copy_from_slice(first);
+        }
+        for part in parts {
+            sums.iter_mut().zip(part).for_each(|(sum, part)| *sum += *part);
+        }
+    });
+}
 
 /// How a pass is cut: by shape alone.
 #[derive(Debug, Clone, Copy)]
-struct Cut {
+pub struct Cut {
     /// Output planes summed at once.
     slab: usize,
-    /// Slabs of an image.
+    /// Slabs of a sample.
     slabs: usize,
-    /// Tasks of an image.
-    tasks: usize,
+    /// Pieces of a batch, each with partial sums of its own.
+    pieces: usize,
+    /// Parts of the output channels.
+    parts: usize,
+    /// Rows of a block of output channels.
+    rows: usize,
     /// Planes of the ring.
     slots: usize,
     /// Length of one plane of gradients, whole vectors.
     plane: usize,
+    /// Weights of all groups.
+    numbers: usize,
 }
 
-/// Partial sums, one after another: how many, and how long each is.
-pub fn tasks(images: usize, most: usize, numbers: usize) -> usize {
-    let room = (PARTIALS / (numbers * size_of::<f32>()).max(1)).max(4).div_ceil(images);
-    TASKS.div_ceil(images).min(most).min(room).max(1)
+impl Cut {
+    fn new(kernels: Kernels, pass: &Pass, planes: &Planes, c: Channels) -> Self {
+        let (inputs, outputs) = (c.input / c.groups, c.output / c.groups);
+        let numbers = c.output * inputs * pass.taps.len();
+        let plane = planes.span(pass).next_multiple_of(ALIGNMENT);
+        let slab = (BLOCK / plane).clamp(1, pass.output[0]);
+        let slabs = pass.output[0].div_ceil(slab);
+        let pieces = pieces(c.batch * slabs, numbers);
+        let rows = kernels.block(outputs);
+        // Few pieces leave threads idle: then every task has some of the output channels.
+        let parts = TASKS.div_ceil(pieces * c.groups).min(outputs.div_ceil(rows));
+        let slots = pass.step[0] * (slab - 1) + planes.depth;
+        Self { slab, slabs, pieces, parts, rows, slots, plane, numbers }
+    }
 }
 
-/// `dw` of a batch; `pass` is that of the convolution.
-pub fn gradient(kernels: Kernels, pass: &Pass, c: Channels, x: &[f32], dy: &[f32], dw: &mut [f32]) {
+/// Numbers that [`gradient`] needs besides its result.
+pub fn room(kernels: Kernels, pass: &Pass, c: Channels) -> usize {
+    let cut = Cut::new(kernels, pass, &Planes::of(pass), c);
+    if cut.pieces == 1 { 0 } else { cut.pieces * cut.numbers }
+}
+
+/// `dw` of a batch; `pass` is that of the convolution, `partials` as many numbers as [`room`]
+/// says.
+pub fn gradient(
+    kernels: Kernels,
+    pass: &Pass,
+    c: Channels,
+    (x, dy): (&[f32], &[f32]),
+    partials: &mut [f32],
+    dw: &mut [f32],
+) {
     let planes = Planes::of(pass);
-    let images = c.batch * c.groups;
+    let cut = Cut::new(kernels, pass, &planes, c);
     let (inputs, outputs) = (c.input / c.groups, c.output / c.groups);
-    let numbers = inputs * outputs * pass.taps.len();
-    let plane = planes.span(pass).next_multiple_of(ALIGNMENT);
-    let slab = (BLOCK / plane).clamp(1, pass.output[0]);
-    let slabs = pass.output[0].div_ceil(slab);
-    let slots = pass.step[0] * (slab - 1) + planes.depth;
-    let cut = Cut { slab, slabs, tasks: tasks(images, slabs, numbers), slots, plane };
-    let rows = outputs.next_multiple_of(kernels.block(outputs));
-    let lengths = [inputs * slots * planes.len, rows * slab * plane];
-    let mut partials = vec![0.0; images * cut.tasks * numbers];
-    partials.par_chunks_mut(numbers).with_max_len(1).enumerate().for_each(|(task, sums)| {
-        let (image, part) = (task / cut.tasks, task % cut.tasks);
-        let of = Slabs { kernels, pass, planes: &planes, c, cut };
-        f32::with_scratch(lengths[0] + lengths[1] + ALIGNMENT, |room| {
-            let (held, slopes) = aligned(room).split_at_mut(lengths[0]);
-            let mut tags = vec![usize::MAX; slots];
-            for slab in cut.slabs * part / cut.tasks..cut.slabs * (part + 1) / cut.tasks {
-                let first = slab * cut.slab;
-                let count = cut.slab.min(pass.output[0] - first);
-                of.lay_down(image, first, count, x, held, &mut tags);
-                of.spread(image, first, count, dy, &mut slopes[..lengths[1]]);
-                of.multiply(first, count, held, slopes, sums);
-            }
-        });
+    let each = inputs * pass.taps.len();
+    let blocks = outputs.div_ceil(cut.rows);
+    let sums = Disjoint::new(if cut.pieces == 1 { &mut *dw } else { &mut *partials });
+    (0..cut.pieces * c.groups * cut.parts).into_par_iter().with_max_len(1).for_each(|task| {
+        let (part, group) = (task % cut.parts, task / cut.parts % c.groups);
+        let piece = task / cut.parts / c.groups;
+        let block = |part: usize| (blocks * part / cut.parts * cut.rows).min(outputs);
+        let (first, to) = (block(part), block(part + 1));
+        let of = Slabs { kernels, pass, planes: &planes, c, cut, group, first, count: to - first };
+        let from = piece * cut.numbers + (group * outputs + first) * each;
+        // SAFETY: tasks have separate pieces, groups or output channels.
+        let sums = unsafe { sums.part(from, (to - first) * each) };
+        sums.fill(0.0);
+        let units = c.batch * cut.slabs;
+        of.add(units * piece / cut.pieces..units * (piece + 1) / cut.pieces, x, dy, sums);
     });
-    let whole = c.groups * numbers;
-    dw.par_chunks_mut(4096).enumerate().for_each(|(piece, dw)| {
-        let from = piece * 4096;
-        let group = |at: usize| (at / numbers, at % numbers);
-        for (at, to) in (from..).zip(dw) {
-            let (group, at) = group(at);
-            let each = |task: usize| {
-                let (sample, task) = (task / cut.tasks, task % cut.tasks);
-                partials[((sample * c.groups + group) * cut.tasks + task) * numbers + at]
-            };
-            *to = (0..c.batch * cut.tasks).map(each).sum();
-        }
-        debug_assert!(from < whole);
-    });
+    if cut.pieces > 1 {
+        add_up(partials, dw);
+    }
 }
 
-/// The slabs of a batch.
+/// Slabs of some output channels of a group.
 #[derive(Debug, Clone, Copy)]
 struct Slabs<'a> {
     kernels: Kernels,
@@ -92,9 +126,38 @@ struct Slabs<'a> {
     planes: &'a Planes,
     c: Channels,
     cut: Cut,
+    group: usize,
+    /// First output channel in the group.
+    first: usize,
+    /// Output channels.
+    count: usize,
 }
 
 impl Slabs<'_> {
+    /// Adds the products of slabs, counted over all samples.
+    fn add(self, slabs: std::ops::Range<usize>, x: &[f32], dy: &[f32], sums: &mut [f32]) {
+        let Self { pass, planes, c, cut, .. } = self;
+        let held_len = c.input / c.groups * cut.slots * planes.len;
+        let slopes_len = self.count.next_multiple_of(cut.rows) * cut.slab * cut.plane;
+        f32::with_scratch(held_len + slopes_len + ALIGNMENT, |room| {
+            let (held, slopes) = aligned(room).split_at_mut(held_len);
+            let slopes = &mut slopes[..slopes_len];
+            let mut tags = vec![usize::MAX; cut.slots];
+            for unit in slabs {
+                let (sample, slab) = (unit / cut.slabs, unit % cut.slabs);
+                if slab == 0 {
+                    tags.fill(usize::MAX);
+                }
+                let image = sample * c.groups + self.group;
+                let first = slab * cut.slab;
+                let count = cut.slab.min(pass.output[0] - first);
+                self.lay_down(image, first, count, x, held, &mut tags);
+                self.spread(image, first, count, dy, slopes);
+                self.multiply(first, count, held, slopes, sums);
+            }
+        });
+    }
+
     /// Where the ring holds a padded plane that a slab beginning at output plane `first` reads:
     /// planes of a slab lie one after another, and with slabs of one plane most are kept for
     /// the next.
@@ -136,8 +199,9 @@ impl Slabs<'_> {
         let outputs = c.output / c.groups;
         let [depth, rows, columns] = pass.output;
         let len = rows * columns;
-        for (o, slopes) in slopes.chunks_exact_mut(cut.slab * cut.plane).enumerate() {
-            if o >= outputs {
+        for (at, slopes) in slopes.chunks_exact_mut(cut.slab * cut.plane).enumerate() {
+            let o = self.first + at;
+            if at >= self.count {
                 slopes.fill(0.0);
                 continue;
             }
@@ -165,10 +229,10 @@ impl Slabs<'_> {
         slopes: &[f32],
         sums: &mut [f32],
     ) {
-        let Self { kernels, pass, planes, c, cut } = self;
-        let (inputs, outputs) = (c.input / c.groups, c.output / c.groups);
+        let Self { kernels, pass, planes, c, cut, count: outputs, .. } = self;
+        let inputs = c.input / c.groups;
         let (taps, start) = (pass.taps.len(), pass.step[0] * first_plane);
-        let rows = kernels.block(outputs);
+        let rows = cut.rows;
         let body = kernels.products(rows);
         let vectors = cut.plane / kernels.lanes;
         let blocks = vectors.div_ceil(BLOCK / kernels.lanes);

@@ -11,7 +11,7 @@ use super::isa::Isa;
 use super::kernels::{ALIGNMENT, Kernels, Products, ROWS, TAPS, aligned};
 use super::pass::{Pass, Planes};
 use super::rows::{Lines, POSITIONS, combined};
-use super::weight::tasks;
+use super::weight::pieces;
 
 /// Output voxels of a block.
 const BLOCK: usize = 1024;
@@ -35,23 +35,40 @@ pub fn worth(pass: &Pass, c: Channels) -> bool {
     half >= 500 && c.input * c.output >= 256
 }
 
-/// `dw` of a batch.
-pub fn gradient(kernels: Kernels, pass: &Pass, c: Channels, x: &[f32], dy: &[f32], dw: &mut [f32]) {
+/// Weights in the transformed domain, and the pieces of a batch with partial sums of their own.
+fn cut(pass: &Pass, c: Channels) -> [usize; 2] {
+    let numbers = POSITIONS * c.output * c.input * TAPS;
+    [numbers, pieces(c.batch * pass.output[0].div_ceil(2), numbers)]
+}
+
+/// Numbers that [`gradient`] needs besides its result.
+pub fn room(pass: &Pass, c: Channels) -> usize {
+    cut(pass, c).into_iter().product()
+}
+
+/// `dw` of a batch; `partials` has as many numbers as [`room`] says.
+pub fn gradient(
+    kernels: Kernels,
+    pass: &Pass,
+    c: Channels,
+    (x, dy): (&[f32], &[f32]),
+    partials: &mut [f32],
+    dw: &mut [f32],
+) {
     let pitch = Planes::of(pass).pitch;
-    let pairs = pass.output[0].div_ceil(2);
     let lines = pass.output[1].div_ceil(2);
     let slopes_len = (lines * pitch).next_multiple_of(ALIGNMENT);
     let sizes = Sizes { pitch, lines, slopes: slopes_len, inputs: slopes_len + SLACK };
-    let numbers = POSITIONS * c.output * c.input * TAPS;
-    let count = tasks(c.batch, pairs, numbers);
-    let mut partials = vec![0.0; c.batch * count * numbers];
-    partials.par_chunks_mut(numbers).with_max_len(1).enumerate().for_each(|(task, sums)| {
-        let (sample, part) = (task / count, task % count);
+    let ([numbers, count], pairs) = (cut(pass, c), pass.output[0].div_ceil(2));
+    let units = c.batch * pairs;
+    partials.par_chunks_mut(numbers).with_max_len(1).enumerate().for_each(|(piece, sums)| {
         let of = Pairs { kernels, pass, c, sizes };
-        for pair in pairs * part / count..pairs * (part + 1) / count {
-            of.add(sample, pair, x, dy, sums);
+        sums.fill(0.0);
+        for unit in units * piece / count..units * (piece + 1) / count {
+            of.add(unit / pairs, unit % pairs, x, dy, sums);
         }
     });
+    let partials = &*partials;
     // Sums of the sixteen positions become weights of three planes by three rows.
     dw.par_chunks_mut(c.input * 27).enumerate().for_each(|(o, dw)| {
         for (at, dw) in dw.chunks_exact_mut(27).enumerate() {
