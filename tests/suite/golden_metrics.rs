@@ -249,9 +249,9 @@ fn depends_on_ties(place: &[&str]) -> bool {
         if *metric == "relevance_rank_accuracy_abs" || metric.starts_with("top_"))
 }
 
-fn apart(got: f64, want: f64) -> bool {
-    // Written so that a number that is none counts as apart.
-    !((got - want).abs() <= TOLERANCE * want.abs() + ROUNDING)
+/// False too for a number that is none.
+fn alike(got: f64, want: f64) -> bool {
+    (got - want).abs() <= TOLERANCE * want.abs() + ROUNDING
 }
 
 #[test]
@@ -268,7 +268,7 @@ fn golden_metrics() {
         }
         match (golden.ours(&place), want.as_f64()) {
             (None, _) => faults.push(format!("{place:?} is unknown")),
-            (Some(Ok(got)), Some(want)) if apart(got, want) => {
+            (Some(Ok(got)), Some(want)) if !alike(got, want) => {
                 faults.push(format!("{place:?}: got {got}, want {want}"));
             }
             (Some(Err(why)), Some(want)) => faults.push(format!("{place:?}: {why}, want {want}")),
@@ -347,7 +347,7 @@ fn golden_metrics_on_the_command_line() {
                 continue;
             }
             let same = match (got.as_f64(), want.as_f64()) {
-                (Some(got), Some(want)) => !apart(got, want),
+                (Some(got), Some(want)) => alike(got, want),
                 (None, None) => true,
                 _ => false,
             };
