@@ -35,9 +35,11 @@ pub struct Metrics {
     pub voxels: usize,
     /// Share of them in the truth: what chance gives for mass and rank accuracy.
     pub truth_share: Option<f64>,
-    /// [`similarity`] of the two maps.
+    /// Likeness of the two maps: Pearson, Spearman (of R and of |R|), cosine, mean squared error,
+    /// and the structural similarity over windows of 7³ voxels and of a Gaussian of 1.5 voxels,
+    /// whose data range is that of both maps inside the mask and whose windows reach beyond it.
     pub similarity: Option<Row>,
-    /// [`complexity_of`] and, with a truth, [`localisation_of`] of each map.
+    /// How concentrated |R| is in each map and, with a truth, whether |R| lies in it.
     pub single: Vec<Row>,
     /// The regions of each map, over the voxels that count.
     pub regions: Vec<Result<BTreeMap<i32, Region>, Undefined>>,
@@ -52,10 +54,7 @@ fn absolute(map: &[f64]) -> Vec<f64> {
     map.iter().map(|v| v.abs()).collect()
 }
 
-/// Likeness of two maps, values inside the mask `p` and `q`: Pearson, Spearman (of R and of
-/// |R|), cosine, mean squared error, and the structural similarity over windows of 7³ voxels
-/// and of a Gaussian of 1.5 voxels, whose data range is that of both maps inside the mask and
-/// whose windows reach beyond it.
+/// Likeness of two maps; `p` and `q` are their values inside the mask.
 fn similarity(maps: &Maps, b: &[f32], p: &[f64], q: &[f64]) -> Row {
     let wide = |map: &[f32]| map.iter().map(|v| f64::from(*v)).collect::<Vec<f64>>();
     let (a, b) = (wide(&maps.a), wide(b));
