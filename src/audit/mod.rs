@@ -14,6 +14,7 @@ pub mod finding;
 pub mod gather;
 pub mod group;
 pub mod judge;
+pub mod metrics;
 pub mod performance;
 pub mod picture;
 pub mod policy;

@@ -4,6 +4,7 @@ mod network;
 
 use std::path::{Path, PathBuf};
 
+use super::columns::safe;
 use super::exit::ExitCode;
 use super::term;
 use crate::Result;
@@ -93,9 +94,4 @@ fn words(file: &Path, found: &Inspection) -> String {
     }
     rows.extend(found.warnings.iter().map(|w| ("warning", w.clone())));
     rows.iter().map(|(name, value)| format!("{name:<12}  {}\n", safe(value))).collect()
-}
-
-/// Text of a file never steers the terminal.
-fn safe(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { '?' } else { c }).collect()
 }

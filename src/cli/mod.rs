@@ -3,6 +3,7 @@
 pub mod audit;
 pub mod baseline;
 mod clock;
+mod columns;
 pub mod demo;
 pub mod doctor;
 pub mod exit;
@@ -10,6 +11,7 @@ pub mod explain;
 pub mod inspect;
 pub mod judge;
 pub mod list;
+pub mod metrics;
 mod network;
 pub mod phantom;
 pub mod predict;
@@ -55,6 +57,7 @@ enum Command {
     Predict(predict::Args),
     Explain(explain::Args),
     Audit(audit::Args),
+    Metrics(metrics::Args),
     Demo(demo::Args),
     Inspect(inspect::Args),
     Doctor(doctor::Args),
@@ -108,6 +111,7 @@ fn run(cli: &Cli) -> Result<ExitCode> {
         Command::Predict(args) => predict::run(args, &terminal),
         Command::Explain(args) => explain::run(args, &terminal),
         Command::Audit(args) => audit::run(args, &terminal),
+        Command::Metrics(args) => metrics::run(args, &terminal),
         Command::Demo(args) => demo::run(args, &terminal),
         Command::Inspect(args) => inspect::run(args),
         Command::Doctor(args) => doctor::run(args, &terminal),

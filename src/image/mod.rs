@@ -1,5 +1,6 @@
 //! Images: voxels that never part from their grid. World frame: RAS+ millimetres.
 
+pub mod align;
 pub mod atlas;
 pub mod crop;
 pub mod grid;

@@ -26,7 +26,8 @@
 //! | `E-IMAGE-018` | more data after the voxels than the limit |
 //!
 //! `E-IMAGE-020` is an empty mask ([`super::crop`]), `021` an undefined normalisation
-//! ([`super::normalise`]), `022` a region table ([`super::atlas`]).
+//! ([`super::normalise`]), `022` a region table ([`super::atlas`]), `024` an image on another
+//! grid ([`super::align`]).
 
 mod decode;
 mod fields;

@@ -90,6 +90,16 @@ pub fn cosine(xs: &[f64], ys: &[f64]) -> Stat {
     finite((cross / aa.sqrt() / bb.sqrt()).clamp(-1.0, 1.0), "the cosine")
 }
 
+/// Mean squared error Σ(x−y)² / n. Unit of the values squared.
+///
+/// # Errors
+/// Undefined without pairs, for unequal lengths or values that are not finite.
+pub fn mean_squared_error(xs: &[f64], ys: &[f64]) -> Stat {
+    checked(xs, ys, 1)?;
+    let squares = sum_by(xs.len(), &|i| (xs[i] - ys[i]).powi(2));
+    finite(squares / xs.len() as f64, "the mean squared error")
+}
+
 /// Kendall's τ_b = (C − D) / √((P − T_x)(P − T_y)): C, D concordant and discordant pairs,
 /// P = n(n−1)/2 pairs, T tied pairs (Kendall 1945). Compares all pairs: meant for tables,
 /// not for voxels. No unit, −1 to 1.
@@ -138,6 +148,13 @@ mod tests {
             assert!(f(&x, &flat).is_err(), "a constant has no rank order");
         }
         assert!(cosine(&x, &vec![0.0; 1500]).is_err());
+        // A difference: 0 for itself, E(x − 0.3)² = 1.09 for a constant, 2 for another draw,
+        // 4 for the inverse.
+        let maps = [&x, &flat, &other, &inverted];
+        let mse = maps.map(|y| mean_squared_error(&x, y).expect("error"));
+        let apart = mse.iter().zip([0.0, 1.09, 2.0, 4.0]).map(|(g, w)| (g - w).abs());
+        assert!(apart.fold(0.0, f64::max) < 0.3 && mse.is_sorted(), "{mse:?}");
+        assert!(mean_squared_error(&[], &[]).is_err() && mean_squared_error(&x, &[1.0]).is_err());
     }
 
     #[test]

@@ -35,6 +35,7 @@ fn every_command_has_help_with_an_example() {
         &["predict"],
         &["explain"],
         &["audit"],
+        &["metrics"],
         &["inspect"],
         &["doctor"],
         &["list"],

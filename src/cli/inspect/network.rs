@@ -2,9 +2,10 @@
 
 use std::fmt::Write as _;
 
-use super::{Args, safe};
+use super::Args;
 use crate::audit::describe::layers;
 use crate::audit::finding::{Cell, Table};
+use crate::cli::columns::{columns, safe};
 use crate::cli::exit::ExitCode;
 use crate::cli::{network, term};
 use crate::explain::Composite;
@@ -113,7 +114,6 @@ fn head(network: &Network) -> String {
 
 /// A table as text, its columns as wide as their longest entry.
 fn in_columns(layers: &Table) -> String {
-    let mut text = String::new();
     let cell = |c: &Cell| match c {
         Cell::Text(t) | Cell::Missing(t) => t.clone(),
         Cell::Number(v) => v.to_string(),
@@ -122,12 +122,5 @@ fn in_columns(layers: &Table) -> String {
     let rows: Vec<Vec<String>> = std::iter::once(head)
         .chain(layers.rows.iter().map(|r| r.iter().map(cell).collect()))
         .collect();
-    let width = |c: usize| rows.iter().map(|r| r[c].chars().count()).max().unwrap_or(0);
-    let widths: Vec<usize> = (0..layers.columns.len()).map(width).collect();
-    for row in &rows {
-        let padded = row.iter().zip(&widths).map(|(text, w)| format!("{text:<w$}"));
-        text.push_str(safe(&padded.collect::<Vec<_>>().join("  ")).trim_end());
-        text.push('\n');
-    }
-    text
+    columns(&rows)
 }
