@@ -43,6 +43,12 @@ pub fn aligned(buffer: &mut [f32]) -> &mut [f32] {
     &mut buffer[skip..]
 }
 
+/// A length of at least `numbers` that is an odd number of cache lines: rows so far apart do not
+/// fall into the same few sets of the cache.
+pub fn odd_lines(numbers: usize) -> usize {
+    numbers.div_ceil(16) * 16 + if numbers.div_ceil(16) % 2 == 0 { 16 } else { 0 }
+}
+
 /// Numbers to ask for beyond those used, so that [`aligned`] has room.
 pub const ALIGNMENT: usize = 16;
 

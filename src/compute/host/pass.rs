@@ -7,7 +7,7 @@
 //! plane into one plane per phase.
 
 use super::super::geometry::ConvGeometry;
-use super::kernels::MOST;
+use super::kernels::{MOST, odd_lines};
 
 /// Numbers that may be read past the last voxel of a plane: the widest tile.
 const SLACK: usize = MOST + 16;
@@ -158,7 +158,7 @@ impl Planes {
             pass.shifts.iter().map(|s| [s[1] % step_j, s[2] % step_i]).collect();
         phases.sort_unstable();
         phases.dedup();
-        let part = (rows * pitch + across + SLACK).next_multiple_of(16);
+        let part = odd_lines(rows * pitch + across + SLACK);
         let tap = |s: &[usize; 3]| {
             let at = phases.iter().position(|p| *p == [s[1] % step_j, s[2] % step_i]);
             (s[0], at.unwrap_or(0) * part + s[1] / step_j * pitch + s[2] / step_i)

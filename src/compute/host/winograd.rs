@@ -9,7 +9,7 @@ use super::super::array::Real;
 use super::conv3d::Channels;
 use super::direct::{Run, runs};
 use super::disjoint::Disjoint;
-use super::kernels::{ALIGNMENT, Kernels, MOST, ROWS, Room, TAPS, Weighted, aligned};
+use super::kernels::{ALIGNMENT, Kernels, MOST, ROWS, Room, TAPS, Weighted, aligned, odd_lines};
 use super::pass::{Pass, Planes};
 use super::rows::{POSITIONS, restore, transform};
 
@@ -116,24 +116,32 @@ impl Correlation<'_> {
         let [planes, pairs, _] = pass.output.map(|n| n.div_ceil(2));
         let most = (HELD / (POSITIONS * c.input * pitch * size_of::<f32>())).clamp(1, pairs);
         let pieces = pairs.div_ceil(most);
-        let len = (pairs.div_ceil(pieces) * pitch + TAPS + MOST).next_multiple_of(16);
+        let len = odd_lines(pairs.div_ceil(pieces) * pitch + TAPS + MOST);
+        let step = odd_lines(c.input * len);
         let shared = Disjoint::new(y);
         (0..c.batch * planes).into_par_iter().with_max_len(1).for_each(|task| {
-            f32::with_scratch(POSITIONS * c.input * len + ALIGNMENT, |room| {
-                let held = &mut aligned(room)[..POSITIONS * c.input * len];
+            f32::with_scratch(POSITIONS * step + ALIGNMENT, |room| {
+                let held = &mut aligned(room)[..POSITIONS * step];
                 for piece in 0..pieces {
                     let (first, to) = (pairs * piece / pieces, pairs * (piece + 1) / pieces);
                     let (sample, plane) = (task / planes, task % planes);
                     let of = Pairs { sample, plane, first, count: to - first };
-                    self.transform(of, pitch, x, held, len);
-                    self.multiply(of, pitch, held, len, &shared);
+                    self.transform(of, pitch, x, held, [len, step]);
+                    self.multiply(of, pitch, held, [len, step], &shared);
                 }
             });
         });
     }
 
-    /// Transformed rows of all input channels: `held[(position · channels + channel) · len..]`.
-    fn transform(&self, of: Pairs, pitch: usize, x: &[f32], held: &mut [f32], len: usize) {
+    /// Transformed rows of all input channels: `held[position · step + channel · len..]`.
+    fn transform(
+        &self,
+        of: Pairs,
+        pitch: usize,
+        x: &[f32],
+        held: &mut [f32],
+        [len, step]: [usize; 2],
+    ) {
         let (pass, c) = (self.pass, self.channels);
         let [extent_k, extent_j, extent_i] = pass.source;
         let (from, to) = pass.columns(0, pitch);
@@ -156,7 +164,6 @@ impl Correlation<'_> {
                 };
                 let rows = std::array::from_fn(row);
                 let start = channel * len + pair * pitch;
-                let step = c.input * len;
                 transform(self.kernels.isa, &rows, to - from, &mut held[start + from..], step);
                 for position in 0..POSITIONS {
                     let line = &mut held[position * step + start..][..pitch];
@@ -165,14 +172,21 @@ impl Correlation<'_> {
                 }
             }
             for position in 0..POSITIONS {
-                let at = (position * c.input + channel) * len;
+                let at = position * step + channel * len;
                 held[at + of.count * pitch..at + len].fill(0.0);
             }
         }
     }
 
     /// Products with the weights and the way back, tile by tile.
-    fn multiply(&self, of: Pairs, pitch: usize, held: &[f32], len: usize, y: &Disjoint<'_, f32>) {
+    fn multiply(
+        &self,
+        of: Pairs,
+        pitch: usize,
+        held: &[f32],
+        [len, step]: [usize; 2],
+        y: &Disjoint<'_, f32>,
+    ) {
         let (c, kernels, packed) = (self.channels, self.kernels, self.packed);
         let depth = c.input * TAPS * packed.rows;
         let mut positions: Box<[Room; POSITIONS]> = Box::default();
@@ -189,7 +203,7 @@ impl Correlation<'_> {
                 let body = kernels.weighted(packed.rows, width, true);
                 for (position, room) in positions.iter_mut().enumerate() {
                     let tile = Weighted {
-                        x: &held[position * c.input * len..][..c.input * len],
+                        x: &held[position * step..][..c.input * len],
                         at,
                         step: len,
                         inputs: c.input,
