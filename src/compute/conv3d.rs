@@ -42,6 +42,20 @@ pub fn forward(
     forward_as(x, w, b, g, Sums::Any, ws)
 }
 
+/// [`forward`] with negative numbers set to 0.
+///
+/// # Errors
+/// [`Error::Shape`] when shapes do not agree.
+pub fn forward_rectified(
+    x: &Array,
+    w: &Array,
+    b: Option<&Array>,
+    g: &ConvGeometry,
+    ws: &mut Workspace,
+) -> Result<Array> {
+    convolved(x, w, b, g, (Sums::Any, true), ws)
+}
+
 /// [`forward`] with sums of one kind.
 ///
 /// # Errors
@@ -52,6 +66,17 @@ pub fn forward_as(
     b: Option<&Array>,
     g: &ConvGeometry,
     sums: Sums,
+    ws: &mut Workspace,
+) -> Result<Array> {
+    convolved(x, w, b, g, (sums, false), ws)
+}
+
+fn convolved(
+    x: &Array,
+    w: &Array,
+    b: Option<&Array>,
+    g: &ConvGeometry,
+    (sums, rectify): (Sums, bool),
     ws: &mut Workspace,
 ) -> Result<Array> {
     let (xs, wsh) = (five(x, "conv3d input")?, five(w, "conv3d weight")?);
@@ -65,11 +90,14 @@ pub fn forward_as(
     if x.dtype() == DType::F32 {
         let bias = b.map(|b| b.host::<f32>()).transpose()?;
         let (x, w, y) = (x.host::<f32>()?, w.host::<f32>()?, y.host_mut::<f32>()?);
-        fast(&frame, channels, sums).forward(x, w, bias, false, y);
+        fast(&frame, channels, sums).forward(x, w, bias, rectify, y);
     } else {
         let bias = b.map(|b| b.host::<f64>()).transpose()?;
         let (x, w, y) = (x.host::<f64>()?, w.host::<f64>()?, y.host_mut::<f64>()?);
         host::forward(&frame, channels, x, w, bias, y);
+        if rectify {
+            y.iter_mut().for_each(|y| *y = if *y > 0.0 { *y } else { 0.0 });
+        }
     }
     Ok(y)
 }

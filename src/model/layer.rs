@@ -104,6 +104,13 @@ pub trait Layer: Debug + Send + Sync {
         mode: &mut Mode<'_>,
         ws: &mut Workspace,
     ) -> Result<(Array, Saved)>;
+    /// Output in inference with negative numbers set to 0, where the layer can do that at once.
+    ///
+    /// # Errors
+    /// [`crate::Error::Shape`] when the input does not fit.
+    fn forward_rectified(&self, _x: &Array, _ws: &mut Workspace) -> Result<Option<Array>> {
+        Ok(None)
+    }
     /// Gradients for a gradient of the output.
     ///
     /// # Errors

@@ -27,6 +27,8 @@ pub enum Step {
     Layer(usize),
     /// Several as one.
     Block(Block),
+    /// An affine layer and the ReLU that alone listens to it; in inference only.
+    Rectified(usize),
 }
 
 impl Step {
@@ -34,6 +36,7 @@ impl Step {
     pub fn nodes(&self) -> std::ops::RangeInclusive<usize> {
         match self {
             Self::Layer(n) => *n..=*n,
+            Self::Rectified(n) => *n..=*n + 1,
             Self::Block(block) => block.first()..=block.last,
         }
     }
@@ -51,14 +54,42 @@ impl Block {
     }
 }
 
-/// The steps of a graph, in order.
-pub fn steps(nodes: &[Node]) -> Vec<Step> {
+/// How many inputs every node's output is.
+fn listeners(nodes: &[Node]) -> Vec<usize> {
     let mut listeners = vec![0usize; nodes.len()];
     for from in nodes.iter().flat_map(|node| &node.inputs) {
         if let From::Node(n) = from {
             listeners[*n] += 1;
         }
     }
+    listeners
+}
+
+/// The steps of a graph in inference: as [`steps`], and affine layers together with their ReLU.
+pub fn inference(nodes: &[Node]) -> Vec<Step> {
+    let listeners = listeners(nodes);
+    let mut all: Vec<Step> = Vec::new();
+    for step in steps(nodes) {
+        let pair = match (all.last(), step) {
+            (Some(Step::Layer(n)), Step::Layer(m)) if listeners[*n] == 1 => {
+                let follows = nodes[m].inputs == [From::Node(*n)];
+                let affine = matches!(nodes[*n].layer.role(), Role::Affine(_));
+                (follows && affine && matches!(nodes[m].layer.part(), Part::Rectifier))
+                    .then_some(*n)
+            }
+            _ => None,
+        };
+        match (pair, all.last_mut()) {
+            (Some(n), Some(last)) => *last = Step::Rectified(n),
+            _ => all.push(step),
+        }
+    }
+    all
+}
+
+/// The steps of a graph, in order.
+pub fn steps(nodes: &[Node]) -> Vec<Step> {
+    let listeners = listeners(nodes);
     let mut steps = Vec::new();
     while let Some(at) = steps.last().map_or(Some(0), |s: &Step| Some(s.last() + 1)) {
         if at >= nodes.len() {

@@ -5,7 +5,7 @@
 use super::graph::{From, Graph, Node, Trace, accumulate};
 use super::layer::{Gradients, Mode, Part, Pass, Saved};
 use super::layers::batch_norm::BatchNorm;
-use super::plan::{Block, Step, steps};
+use super::plan::{Block, Step, inference, steps};
 use crate::compute::{Array, Workspace, fused};
 use crate::seed::Stream;
 use crate::{Error, Result};
@@ -22,7 +22,7 @@ impl Graph {
     /// # Errors
     /// [`Error::Shape`] when the input does not fit.
     pub fn forward(&self, x: &Array, ws: &mut Workspace) -> Result<Array> {
-        let mut walk = Walk::new(self.nodes(), x);
+        let mut walk = Walk::new(self.nodes(), x, inference(self.nodes()));
         // by node: the last step that reads its output
         let mut last_use = vec![usize::MAX; self.nodes().len()];
         for (at, step) in walk.steps.iter().enumerate() {
@@ -58,7 +58,7 @@ impl Graph {
         ws: &mut Workspace,
     ) -> Result<Trace> {
         let mut trace = Trace { input, outputs: Vec::new(), saved: Vec::new() };
-        for step in steps(self.nodes()) {
+        for step in inference(self.nodes()) {
             match step {
                 Step::Block(Block { source, norm: None, last, kernel, over }) => {
                     let z = trace.at(source);
@@ -72,14 +72,27 @@ impl Graph {
                     trace.outputs.extend([nothing(), done.output]);
                     trace.saved.extend([Saved::Nothing, Saved::Winners(done.winners)]);
                 }
-                Step::Block(_) | Step::Layer(_) => {
-                    for n in step.nodes() {
-                        self.extend(&mut trace, n, &mut Mode::Infer, ws)?;
+                Step::Rectified(n) if !wanted(n) => {
+                    let x = trace.at(self.nodes()[n].inputs[0]);
+                    match rectified(&self.nodes()[n], x, ws)? {
+                        Some(y) => {
+                            trace.outputs.extend([y.zeros_like_type(&[0]), y]);
+                            trace.saved.extend([Saved::Nothing, Saved::Nothing]);
+                        }
+                        None => self.extend_all(&mut trace, step, ws)?,
                     }
+                }
+                Step::Block(_) | Step::Layer(_) | Step::Rectified(_) => {
+                    self.extend_all(&mut trace, step, ws)?;
                 }
             }
         }
         Ok(trace)
+    }
+
+    /// The layers of a step one by one.
+    fn extend_all(&self, trace: &mut Trace, step: Step, ws: &mut Workspace) -> Result<()> {
+        step.nodes().try_for_each(|n| self.extend(trace, n, &mut Mode::Infer, ws))
     }
 
     /// One forward and backward pass in training mode; running statistics are updated.
@@ -95,7 +108,7 @@ impl Graph {
         dropout: &mut Stream,
         ws: &mut Workspace,
     ) -> Result<Update> {
-        let mut walk = Walk::new(self.nodes(), &x);
+        let mut walk = Walk::new(self.nodes(), &x, steps(self.nodes()));
         for step in walk.steps.clone() {
             walk.forward(step, &mut Mode::Train(dropout), ws)?;
         }
@@ -144,6 +157,12 @@ fn gone() -> Error {
     Error::internal("an array is gone that is still needed")
 }
 
+/// Output of an affine layer and its ReLU, where the layer makes both at once.
+fn rectified(node: &Node, x: &Array, ws: &mut Workspace) -> Result<Option<Array>> {
+    let _ = node.layer.out_shape(&[&x.shape()[1..]])?;
+    node.layer.forward_rectified(x, ws)
+}
+
 fn norm_of(node: &Node) -> Result<&BatchNorm> {
     match node.layer.part() {
         Part::Norm(norm) => Ok(norm),
@@ -152,10 +171,10 @@ fn norm_of(node: &Node) -> Result<&BatchNorm> {
 }
 
 impl<'a> Walk<'a> {
-    fn new(nodes: &'a [Node], input: &'a Array) -> Self {
+    fn new(nodes: &'a [Node], input: &'a Array, steps: Vec<Step>) -> Self {
         Self {
             nodes,
-            steps: steps(nodes),
+            steps,
             input,
             outputs: nodes.iter().map(|_| None).collect(),
             saved: nodes.iter().map(|_| Saved::Nothing).collect(),
@@ -184,6 +203,16 @@ impl<'a> Walk<'a> {
                 output
             }
             Step::Block(block) => self.block_forward(block, mode, ws)?,
+            Step::Rectified(n) => {
+                let x = self.at(self.nodes[n].inputs[0])?;
+                match rectified(&self.nodes[n], x, ws)? {
+                    Some(y) => y,
+                    None => {
+                        self.forward(Step::Layer(n), mode, ws)?;
+                        return self.forward(Step::Layer(n + 1), mode, ws);
+                    }
+                }
+            }
         };
         self.outputs[step.last()] = Some(output);
         Ok(())
@@ -239,6 +268,7 @@ impl<'a> Walk<'a> {
                     let back = self.block_backward(block, &grad, ws)?;
                     (back, block.norm.unwrap_or(last), vec![block.source])
                 }
+                Step::Rectified(_) => return Err(gone()),
             };
             parameters[of] = back.parameters;
             for (from, gradient) in sources.into_iter().zip(back.inputs) {

@@ -66,14 +66,20 @@ impl Layer for Conv3d {
         _: &mut Mode<'_>,
         ws: &mut Workspace,
     ) -> Result<(Array, Saved)> {
-        let y = self.apply(inputs[0], &self.weight, Some(&self.bias), ws)?;
+        let y = conv3d::forward(inputs[0], &self.weight, Some(&self.bias), &self.geometry, ws)?;
         Ok((y, Saved::Nothing))
+    }
+
+    fn forward_rectified(&self, x: &Array, ws: &mut Workspace) -> Result<Option<Array>> {
+        let bias = Some(&self.bias);
+        conv3d::forward_rectified(x, &self.weight, bias, &self.geometry, ws).map(Some)
     }
 
     fn backward(&self, pass: &Pass<'_>, inputs_too: bool, ws: &mut Workspace) -> Result<Gradients> {
         let x = pass.inputs[0];
         let inputs = if inputs_too {
-            vec![self.transpose(pass.grad, &self.weight, x, ws)?]
+            let [_, _, k, j, i] = five(x, "conv3d input")?;
+            vec![conv3d::grad_input(pass.grad, &self.weight, &self.geometry, [k, j, i], ws)?]
         } else {
             Vec::new()
         };
