@@ -206,7 +206,8 @@ pub fn quotient(
     let channels = samples * z.shape()[1];
     // Features of a dense layer are channels of one voxel: they are done a sample at a time.
     let voxels = (z.len() / channels.max(1)).max(1);
-    let len = if voxels == 1 { z.len() / samples } else { voxels };
+    let rows = voxels == 1 && matches!(r, Flow::Whole(_));
+    let len = if rows { z.len() / samples } else { voxels };
     let numbers = z.len();
     let bins: Vec<Bins> = by_type!(z, T => {
         let z_data = z.host_mut::<T>()?;

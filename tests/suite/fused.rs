@@ -4,6 +4,8 @@
 use heatproof::Result;
 use heatproof::compute::{Array, ConvGeometry, PoolGeometry, Workspace};
 use heatproof::compute::{batch_norm, elementwise, fused, pool3d};
+use heatproof::explain::methods::{Chosen, Question};
+use heatproof::explain::{Composite, Start, explain_each};
 use heatproof::model::Graph;
 use heatproof::model::graph::From;
 use heatproof::model::layer::{Mode, Saved};
@@ -63,7 +65,7 @@ fn runs_of_layers_become_blocks_where_nobody_else_listens() {
         .into_iter()
         .filter_map(|step| match step {
             Step::Block(block) => Some(block),
-            Step::Layer(_) => None,
+            Step::Layer(_) | Step::Rectified(_) => None,
         })
         .collect();
     let block = |source, norm, last, kernel, over| Block {
@@ -213,4 +215,44 @@ fn work_that_repeats_itself_takes_no_new_buffer() {
         made.push(ws.made());
     }
     assert!(made[0] > 0 && made.iter().all(|m| *m == made[0]), "{made:?}");
+}
+
+/// Relevance that stays with the winners of a pool, or passes a ReLU within its convolution, goes
+/// where the gradient does.
+#[test]
+fn lrp_0_is_gradient_times_input_behind_pools_of_every_window() {
+    let mut s = Seed(8).stream("test/fused/relevance");
+    let mut ws = Workspace::new();
+    for (extent, window, pool) in [
+        // One voxel, one window.
+        ([3, 3, 3], ConvGeometry::valid(3), Some(PoolGeometry::tiles(1))),
+        ([5, 4, 6], ConvGeometry::valid(3), Some(PoolGeometry::tiles(1))),
+        // A rest that no window covers.
+        ([7, 5, 6], ConvGeometry::same(3), Some(PoolGeometry::tiles(2))),
+        ([7, 5, 6], ConvGeometry::same(3), Some(tiles([3, 1, 2]))),
+        // Windows that overlap.
+        ([7, 5, 6], ConvGeometry::same(3), Some(PoolGeometry { stride: [1; 3], ..tiles([2; 3]) })),
+        ([7, 5, 6], ConvGeometry::same(3), None),
+    ] {
+        let mut graph = Graph::default();
+        let conv = graph.push("conv", conv(1, 4, window), vec![From::Input]);
+        let mut last = graph.push("relu", Box::new(Relu), vec![From::Node(conv)]);
+        if let Some(geometry) = pool {
+            last = graph.push("pool", Box::new(MaxPool { geometry }), vec![From::Node(last)]);
+        }
+        let input = [1, extent[0], extent[1], extent[2]];
+        let features = graph.describe(&input).expect("fits")[last].shape.iter().product();
+        let flat = graph.push("flat", Box::new(Flatten), vec![From::Node(last)]);
+        let _ = graph.push("dense", dense(features, 3), vec![From::Node(flat)]);
+        let graph = randomised(&graph, &mut s, false);
+        let x = random(&mut s, &[2, 1, extent[0], extent[1], extent[2]], false);
+        let starts = [Start::Class(1); 2];
+        let composite = Composite::named("lrp_0").expect("known");
+        let map = explain_each(&graph, &x, &composite, &starts, &mut ws).expect("map");
+        let question = Question::new(&graph, &x, &starts, Seed(1));
+        let method = Chosen::named("gradient_x_input").expect("known");
+        let truth = method.map(&question, &mut ws).expect("map").to_f64().expect("host");
+        let apart = gap(&map.relevance.to_f64().expect("host"), &truth);
+        assert!(apart < 1e-5, "{extent:?} {pool:?}: {apart:e}");
+    }
 }

@@ -4,6 +4,8 @@
 use super::choice::{Conv, Sums};
 use super::conv3d::Channels;
 use super::isa::Isa;
+use super::pass::Pass;
+use super::{winograd, winograd_weight};
 use crate::compute::{ConvGeometry, reference};
 use crate::seed::{Seed, Stream};
 
@@ -49,13 +51,24 @@ fn case(s: &mut Stream, cube: bool, extent: usize, most: usize) -> Option<Case> 
     let geometry =
         if cube { ConvGeometry { pad_before, pad_after, ..ConvGeometry::same(3) } } else { any };
     let input = three(s, 1, extent);
-    let output = geometry.output(input).ok()?;
     let channels = Channels {
         batch: 1 + s.below(2),
         input: groups * (1 + s.below(most)),
         output: groups * (1 + s.below(most)),
         groups,
     };
+    of(s, geometry, channels, input)
+}
+
+/// The case of a convolution; none where the window does not fit.
+fn of(
+    s: &mut Stream,
+    geometry: ConvGeometry,
+    channels: Channels,
+    input: [usize; 3],
+) -> Option<Case> {
+    let output = geometry.output(input).ok()?;
+    let groups = channels.groups;
     let Channels { batch, input: c_in, output: c_out, .. } = channels;
     let len = |e: [usize; 3]| e.iter().product::<usize>();
     let x = draws(s, batch * c_in * len(input));
@@ -172,14 +185,48 @@ fn results_do_not_depend_on_the_number_of_threads() {
     }
 }
 
+/// A 3³ window on planes so large, and between so many channels, that every kernel of
+/// [`super::choice`] is worth it; odd extents and padding that differs from side to side.
+fn large(s: &mut Stream) -> Case {
+    let pads = |s: &mut Stream| three(s, 0, 2);
+    loop {
+        let (pad_before, pad_after) = (pads(s), pads(s));
+        let geometry = ConvGeometry { pad_before, pad_after, ..ConvGeometry::same(3) };
+        let input = [8 + s.below(3), 31 + s.below(5), 33 + s.below(4)];
+        let channels = Channels { batch: 1 + s.below(2), input: 16, output: 17, groups: 1 };
+        if let Some(case) = of(s, geometry, channels, input) {
+            return case;
+        }
+    }
+}
+
+#[test]
+fn winograds_weight_gradient_agrees_with_the_reference() {
+    let mut s = Seed(24).stream("test/host/large");
+    for _ in 0..3 {
+        let case = large(&mut s);
+        let pass = Pass::forward(&case.geometry, case.input, case.output);
+        assert!(
+            winograd::fits(&pass, case.channels) && winograd_weight::worth(&pass, case.channels)
+        );
+        for isa in Isa::ALL.into_iter().filter(|isa| isa.available()) {
+            case.agrees(&case.run(isa, Sums::Any));
+        }
+        let pool = |threads| rayon::ThreadPoolBuilder::new().num_threads(threads).build();
+        let run =
+            |threads| pool(threads).expect("pool").install(|| case.run(Isa::chosen(), Sums::Any));
+        for (a, b) in run(1).iter().zip(&run(3)) {
+            assert_eq!(bits(a), bits(b), "{:?}", case.geometry);
+        }
+    }
+}
+
 #[test]
 fn negative_sums_become_zero_when_asked() {
     let mut s = Seed(23).stream("test/host/rectify");
-    for cube in [true, false] {
-        let Some(case) = std::iter::repeat_with(|| case(&mut s, cube, 12, 9)).flatten().next()
-        else {
-            return;
-        };
+    let small = std::iter::repeat_with(|| case(&mut s, false, 12, 9)).flatten().next();
+    let small = small.expect("a case that fits");
+    for case in [small, large(&mut s)] {
         let Case { geometry, channels, input, output, .. } = &case;
         let (channels, input, output) = (*channels, *input, *output);
         let conv = Conv { geometry, channels, input, output, sums: Sums::Any, isa: Isa::chosen() };
