@@ -88,7 +88,8 @@ fn gap(kernel: &Array, truth: &[f64]) -> Result<f64> {
     let scale = truth.iter().fold(f64::MIN_POSITIVE, |m, v| m.max(v.abs()));
     // Not `f64::max`, which would leave a NaN out.
     let worst = got.iter().zip(truth).map(|(a, b)| (a - b).abs());
-    Ok(worst.fold(0.0, |m, d| if d <= m { m } else { d }) / scale)
+    let larger = |m: f64, d: f64| if m.is_nan() || d <= m { m } else { d };
+    Ok(worst.fold(0.0, larger) / scale)
 }
 
 fn dot(a: &[f64], b: &[f64]) -> f64 {
