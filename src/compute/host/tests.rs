@@ -164,8 +164,8 @@ fn try_all(purpose: &str, count: usize, cube: bool, extent: usize, most: usize) 
 #[test]
 fn ten_thousand_geometries_agree_with_the_reference_on_all_instructions() {
     try_all("test/host/any", 9_000, false, 5, 2);
-    try_all("test/host/wide", 800, false, 10, 6);
-    try_all("test/host/cube", 300, true, 20, 20);
+    try_all("test/host/wide", 850, false, 7, 4);
+    try_all("test/host/cube", 150, true, 20, 20);
 }
 
 #[test]
