@@ -1,6 +1,8 @@
 //! `heatproof explain`: relevance maps of one image, or of a batch of tensors.
 
 mod image;
+mod outputs;
+mod sound;
 mod tensors;
 
 use std::path::PathBuf;
@@ -70,13 +72,16 @@ pub struct Args {
 /// Explains, writes the maps and prints the scores.
 ///
 /// # Errors
-/// Those of the readers, of the rules and methods, and of the writers.
+/// `E-CLI-010` for a result that would replace another file of the command; those of the
+/// readers, of the rules and methods, and of the writers.
 pub fn run(args: &Args, terminal: &Terminal) -> Result<ExitCode> {
     let ways = ways(args)?;
+    let maps = outputs::maps(args, &ways);
+    outputs::apart(args, &maps)?;
     if ends_with(&args.input, "safetensors") {
         return tensors::run(args, &ways, terminal);
     }
-    image::run(args, &ways, terminal)
+    image::run(args, &ways, &maps, terminal)
 }
 
 fn ends_with(path: &std::path::Path, extension: &str) -> bool {

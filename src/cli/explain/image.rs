@@ -1,17 +1,16 @@
 //! Maps of one NIfTI image, on its own grid.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use serde_json::Value;
 
-use super::{Args, unwritten};
+use super::{Args, sound, unwritten};
 use crate::cli::exit::ExitCode;
 use crate::cli::network;
 use crate::cli::term::{self, Terminal};
 use crate::cohort::Participant;
 use crate::compute::{Array, Workspace};
-use crate::explain::ledger::LedgerLine;
 use crate::explain::methods::{Question, Regions, grad_cam};
 use crate::explain::used::{Account, told};
 use crate::explain::way::Way;
@@ -21,13 +20,19 @@ use crate::model::Graph;
 use crate::model::companion::Companion;
 use crate::model::input::{Prepared, back, prepare, to_array};
 use crate::model::subject::{MaskSource, read_subject};
+use crate::model::tensors;
 use crate::progress::Progress;
 use crate::seed::Seed;
 use crate::train::apply::saw;
 use crate::{Error, Result, files};
 
 /// Explains the image and writes a map per rule or method.
-pub(super) fn run(args: &Args, ways: &[(String, Way)], terminal: &Terminal) -> Result<ExitCode> {
+pub(super) fn run(
+    args: &Args,
+    ways: &[(String, Way)],
+    maps: &[PathBuf],
+    terminal: &Terminal,
+) -> Result<ExitCode> {
     let network = network::of_images(&args.model, args.fold, terminal)?;
     let input = network.input.as_ref().ok_or_else(|| Companion::missing(&args.model))?;
     let start = Start::named(&args.target, &network.classes)?;
@@ -40,16 +45,17 @@ pub(super) fn run(args: &Args, ways: &[(String, Way)], terminal: &Terminal) -> R
     }
     let ready = prepare(&images.volume, &images.mask, input)?;
     let (x, mut ws) = (to_array(&[&ready])?, Workspace::new());
+    let _ = tensors::sound(&args.input, &x)?;
     let regions = regions(&ready, images.labels.as_ref())?;
     let asked = Asked { graph: &network.graph, x: &x, start, seed: args.seed, regions: &regions };
     let (words, mut text) = (start.words(&network.classes), String::new());
     let mut ledgers = BTreeMap::new();
-    for (name, way) in ways {
+    for ((name, way), out) in ways.iter().zip(maps) {
         let made = make(&asked, name, way, &words, &mut ws)?;
+        sound::finite(&format!("the map of {name}"), &made.map)?;
         let map: Vec<f32> = made.map.to_f64()?.into_iter().map(|v| v as f32).collect();
         let volume = back(&map, ready.grid(), images.volume.grid())?;
-        let out = if ways.len() == 1 { args.out.clone() } else { beside(&args.out, name) };
-        nifti::write_volume(&out, &volume, Some(&images.header), &format!("heatproof {name}"))?;
+        nifti::write_volume(out, &volume, Some(&images.header), &format!("heatproof {name}"))?;
         let sum: f64 = map.iter().map(|v| f64::from(*v)).sum();
         text.push_str(&format!(
             "{}: {words} = {:.6}; the map of {name} sums to {sum:.6}\n{}{}",
@@ -113,7 +119,7 @@ fn make(of: &Asked<'_>, name: &str, way: &Way, words: &str, ws: &mut Workspace) 
             let mut found = explain(&canonical, x, composite, start, ws)?;
             let account = Account::of_rules(name, composite, &canonical, explained);
             let ledger = found.ledgers.swap_remove(0);
-            let residual = ledger.iter().map(LedgerLine::residual).fold(0.0, f64::max);
+            let residual = sound::residual(name, &ledger)?;
             let said = format!(
                 "rule {name}, {} batch norm folded (logits differ by {:.1e} of the largest), \
                  largest unaccounted share of a layer {residual:.1e}\n",
@@ -138,17 +144,6 @@ fn make(of: &Asked<'_>, name: &str, way: &Way, words: &str, ws: &mut Workspace) 
             Ok(Made { map, score, account, said: String::new(), ledger: sums })
         }
     }
-}
-
-/// `map.nii.gz` and `epsilon` give `map.epsilon.nii.gz`.
-fn beside(out: &Path, name: &str) -> PathBuf {
-    let file = out.file_name().map_or_else(String::new, |n| n.to_string_lossy().into_owned());
-    let cut = file.find(".nii").unwrap_or(file.len());
-    let name: String = name
-        .chars()
-        .map(|c| if c.is_alphanumeric() || "._-".contains(c) { c } else { '-' })
-        .collect();
-    out.with_file_name(format!("{}.{name}{}", &file[..cut], &file[cut..]))
 }
 
 fn participant(args: &Args) -> Participant {
