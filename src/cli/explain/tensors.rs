@@ -28,14 +28,15 @@ pub(super) fn run(args: &Args, ways: &[(String, Way)], terminal: &Terminal) -> R
     let x = tensors::one(&args.input, &bytes, "input")?;
     let shape = tensors::sound(&args.input, &x)?;
     let samples = shape[0];
-    let network = network::of_tensors(&args.model, args.fold, shape, terminal)?;
+    let network = network::of_tensors(&args.model, args.fold.unwrap_or(0), shape, terminal)?;
     let graph = network.graph.before_links()?;
     let starts = Start::each(&args.target, &network.classes, samples)?;
     let mut ws = Workspace::new();
     let logits = graph.forward(&x, &mut ws)?;
     sound::finite("the array of logits", &logits)?;
+    let wide = logits.len() / samples;
     let mut written: Vec<(String, Array)> = vec![("logits".to_owned(), logits)];
-    let mut words: Vec<String> = starts.iter().map(|s| s.words(&network.classes)).collect();
+    let mut words: Vec<String> = starts.iter().map(|s| s.words(&network.classes, wide)).collect();
     if args.target.split(',').count() == 1 {
         words.truncate(1);
     }
@@ -58,7 +59,7 @@ pub(super) fn run(args: &Args, ways: &[(String, Way)], terminal: &Terminal) -> R
                 ));
                 let account = Account::of_rules(name, composite, &canonical, words.clone());
                 let lines = found.ledgers.iter().zip(&starts).map(|(ledger, start)| {
-                    let start = start.words(&network.classes);
+                    let start = start.words(&network.classes, wide);
                     serde_json::to_value(told(
                         ledger,
                         &account.layers,
