@@ -73,7 +73,13 @@ pub fn layers(graph: &Graph, input: &[usize], composite: &Composite) -> Result<T
 
 /// How maps were made: what each layer with weights uses, not what the composite would
 /// give others.
-pub fn explanation_card(of: &Gathered) -> ExplanationCard {
+///
+/// # Errors
+/// Those of [`Graph::describe`].
+pub fn explanation_card(of: &Gathered) -> Result<ExplanationCard> {
+    let [k, j, i] = of.input.tensor_shape();
+    let rows = of.canonical.describe(&[1, k, j, i])?;
+    let logits = rows.last().and_then(|row| row.shape.first().copied()).unwrap_or(0);
     let used: Vec<_> = of.composite.assign(&of.canonical).into_iter().flatten().collect();
     let mut stabilisers = vec![of.composite.stabiliser.words()];
     for words in used.iter().map(|a| a.stabiliser.words()) {
@@ -89,13 +95,13 @@ pub fn explanation_card(of: &Gathered) -> ExplanationCard {
         n if n == used.len() => "left out of the sums: the inputs share all relevance",
         _ => "left out of the sums in some layers, kept apart in the others",
     };
-    ExplanationCard {
+    Ok(ExplanationCard {
         rule: of.composite.id.clone(),
         stabiliser: stabilisers.join("; in some layers "),
         bias: bias.to_owned(),
-        start: of.start.words(&of.network.classes),
+        start: of.start.words(&of.network.classes, logits),
         convention: of.composite.convention.word().to_owned(),
         colour_range: "±99.5 % quantile of |R| inside the masks, the same for all subjects"
             .to_owned(),
-    }
+    })
 }

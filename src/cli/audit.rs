@@ -155,7 +155,7 @@ pub(super) fn perform(
         data: gathered.data.clone(),
         model,
         performance: Some(gathered.performance.clone()),
-        explanation: explanation_card(&gathered),
+        explanation: explanation_card(&gathered)?,
         today: clock::today(),
         volatile: Volatile::default(),
     };

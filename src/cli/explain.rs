@@ -1,11 +1,14 @@
 //! `heatproof explain`: relevance maps of one image, or of a batch of tensors.
 
 mod image;
+mod outputs;
+mod sound;
 mod tensors;
 
 use std::path::PathBuf;
 
 use super::exit::ExitCode;
+use super::network;
 use super::term::Terminal;
 use crate::explain::terms::BiasPolicy;
 use crate::explain::way::Way;
@@ -57,11 +60,12 @@ pub struct Args {
     /// Label map whose labels other than 0 are the brain, and the regions of occlusion_region
     #[arg(long, value_name = "FILE")]
     labels: Option<PathBuf>,
-    /// Network of this fold
-    #[arg(long, value_name = "K", default_value_t = 0)]
-    fold: usize,
+    /// Network of this fold of a training; 0 when not given
+    #[arg(long, value_name = "K")]
+    fold: Option<usize>,
     /// Write where the relevance of every layer went, with rule, stabiliser, bias policy,
-    /// convention and start on every line; of another method the sum of every region, where
+    /// convention and start on every line, and for an image with sinks of biases "sink", their
+    /// relevance per channel of the layer; of another method the sum of every region, where
     /// there are labels
     #[arg(long, value_name = "FILE.json")]
     ledger: Option<PathBuf>,
@@ -70,13 +74,34 @@ pub struct Args {
 /// Explains, writes the maps and prints the scores.
 ///
 /// # Errors
-/// Those of the readers, of the rules and methods, and of the writers.
+/// `E-CLI-010` for a result that would replace another file of the command, `E-CLI-011` for an
+/// option that would do nothing; those of the readers, of the rules and methods, and of the
+/// writers.
 pub fn run(args: &Args, terminal: &Terminal) -> Result<ExitCode> {
+    useless(args)?;
     let ways = ways(args)?;
+    let maps = outputs::maps(args, &ways);
+    outputs::apart(args, &maps)?;
     if ends_with(&args.input, "safetensors") {
         return tensors::run(args, &ways, terminal);
     }
-    image::run(args, &ways, terminal)
+    image::run(args, &ways, &maps, terminal)
+}
+
+/// Refuses options that would do nothing.
+fn useless(args: &Args) -> Result<()> {
+    let tensors = ends_with(&args.input, "safetensors");
+    let one = network::is_file(&args.model);
+    let whole = "tensors are fed to the network as they are";
+    let all = [
+        ("--mask", args.mask.is_some() && tensors, whole),
+        ("--labels", args.labels.is_some() && tensors, whole),
+        ("--fold", args.fold.is_some() && one, "MODEL is a file with one network"),
+    ];
+    all.into_iter().find(|(_, idle, _)| *idle).map_or(Ok(()), |(option, _, why)| {
+        let what = format!("{option} would do nothing: {why}");
+        Err(Error::usage("E-CLI-011", what, format!("Leave out {option}")))
+    })
 }
 
 fn ends_with(path: &std::path::Path, extension: &str) -> bool {

@@ -75,14 +75,22 @@ impl Start {
         }
     }
 
-    /// What is explained, in words.
-    pub fn words(self, classes: &[String]) -> String {
+    /// What is explained of a network with so many logits, in words. A single logit may stand
+    /// for two named classes.
+    pub fn words(self, classes: &[String], logits: usize) -> String {
         let name = |c: usize| classes.get(c).cloned().unwrap_or_else(|| format!("class {c}"));
         match self {
+            Self::MarginOf(0) | Self::Class(0) if logits == 1 => match classes {
+                [first, second] => format!("log-odds of {first} over {second}"),
+                _ => "minus the logit".to_owned(),
+            },
             Self::Margin if classes.len() == 2 => {
                 format!("log-odds of {} over {}", name(1), name(0))
             }
-            Self::Margin if classes.len() < 2 => format!("logit of {}", name(0)),
+            _ if logits == 1 => match classes {
+                [first, second] => format!("log-odds of {second} over {first}"),
+                _ => "logit".to_owned(),
+            },
             Self::Margin => "largest logit minus the mean of the others".to_owned(),
             Self::MarginOf(c) => format!("logit of {} minus the mean of the others", name(c)),
             Self::Class(c) => format!("logit of {}", name(c)),
@@ -164,6 +172,27 @@ pub fn seed(logits: &Array, starts: &[Start]) -> Result<Seeded> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn words_tell_the_sign_of_a_single_logit() {
+        let named = |names: &[&str]| names.iter().map(|n| (*n).to_owned()).collect::<Vec<_>>();
+        let (none, two) = (named(&["0"]), named(&["term", "preterm"]));
+        let (plus, minus) = ("log-odds of preterm over term", "log-odds of term over preterm");
+        for (start, unnamed, of_two) in [
+            (Start::Margin, "logit", plus),
+            (Start::Class(1), "logit", plus),
+            (Start::MarginOf(1), "logit", plus),
+            (Start::Class(0), "minus the logit", minus),
+            (Start::MarginOf(0), "minus the logit", minus),
+        ] {
+            assert_eq!(start.words(&none, 1), unnamed, "{start:?}");
+            assert_eq!(start.words(&two, 1), of_two, "{start:?}");
+        }
+        assert_eq!(Start::Margin.words(&two, 2), plus);
+        assert_eq!(Start::Class(0).words(&two, 2), "logit of term");
+        let others = "logit of term minus the mean of the others";
+        assert_eq!(Start::MarginOf(0).words(&two, 2), others);
+    }
 
     #[test]
     fn scores_are_what_the_words_say() {

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use safetensors::tensor::{Dtype, SafeTensors, TensorView, serialize};
 
-use crate::compute::Array;
+use crate::compute::{Array, five};
 use crate::{Error, Result};
 
 /// Key of the text in the header.
@@ -86,6 +86,42 @@ pub fn one(path: &Path, bytes: &[u8], name: &str) -> Result<Array> {
     let data = reals(view.dtype(), view.data())
         .ok_or_else(|| refuse(name, format!("{:?}", view.dtype())))?;
     Array::from_vec(data, view.shape())
+}
+
+/// Extents `[n, c, k, j, i]` of an input of a network, all of them 1 or more and all numbers
+/// finite; `path` is for messages.
+///
+/// # Errors
+/// [`Error::Shape`] for another rank; [`Error::Refused`] `E-INPUT-002` for an extent of 0,
+/// `E-INPUT-003` with sample, index and value for a number that is not finite.
+pub fn sound(path: &Path, x: &Array) -> Result<[usize; 5]> {
+    let shape = five(x, "input")?;
+    if shape.contains(&0) {
+        let (seen, fix) = (format!("{shape:?}"), "Give at least one sample of one voxel");
+        return Err(Error::refused(
+            "E-INPUT-002",
+            path,
+            "shape of the input",
+            seen,
+            "extents of 1 or more",
+            fix,
+        ));
+    }
+    let values = x.host::<f32>()?;
+    let Some(at) = values.iter().position(|v| !v.is_finite()) else { return Ok(shape) };
+    let (mut rest, mut index) = (at, [0; 5]);
+    for axis in (0..5).rev() {
+        (index[axis], rest) = (rest % shape[axis], rest / shape[axis]);
+    }
+    let [sample, within @ ..] = index;
+    Err(Error::refused(
+        "E-INPUT-003",
+        path,
+        format!("input of sample {sample} at {within:?} (channel and three axes)"),
+        values[at],
+        "finite numbers of 32 bits",
+        "Mend the number or leave the sample out",
+    ))
 }
 
 /// Every array of floating-point numbers of a safetensors file, as f32; arrays of whole

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Args, ends_with, unwritten};
+use super::{Args, ends_with, sound, unwritten};
 use crate::cli::exit::ExitCode;
 use crate::cli::network;
 use crate::cli::term::{self, Terminal};
@@ -26,15 +26,17 @@ pub(super) fn run(args: &Args, ways: &[(String, Way)], terminal: &Terminal) -> R
     }
     let bytes = files::read_limited(&args.input, LARGEST)?;
     let x = tensors::one(&args.input, &bytes, "input")?;
-    let shape = crate::compute::five(&x, "input")?;
+    let shape = tensors::sound(&args.input, &x)?;
     let samples = shape[0];
-    let network = network::of_tensors(&args.model, args.fold, shape, terminal)?;
+    let network = network::of_tensors(&args.model, args.fold.unwrap_or(0), shape, terminal)?;
     let graph = network.graph.before_links()?;
     let starts = Start::each(&args.target, &network.classes, samples)?;
     let mut ws = Workspace::new();
-    let mut written: Vec<(String, Array)> =
-        vec![("logits".to_owned(), graph.forward(&x, &mut ws)?)];
-    let mut words: Vec<String> = starts.iter().map(|s| s.words(&network.classes)).collect();
+    let logits = graph.forward(&x, &mut ws)?;
+    sound::finite("the array of logits", &logits)?;
+    let wide = logits.len() / samples;
+    let mut written: Vec<(String, Array)> = vec![("logits".to_owned(), logits)];
+    let mut words: Vec<String> = starts.iter().map(|s| s.words(&network.classes, wide)).collect();
     if args.target.split(',').count() == 1 {
         words.truncate(1);
     }
@@ -49,8 +51,7 @@ pub(super) fn run(args: &Args, ways: &[(String, Way)], terminal: &Terminal) -> R
             Way::Rules(composite) => {
                 let (canonical, proof) = composite.canonical(&graph, &x, &mut ws)?;
                 let found = explain_each(&canonical, &x, composite, &starts, &mut ws)?;
-                let lines = found.ledgers.iter().flatten();
-                let residual = lines.map(|l| l.residual()).fold(0.0, f64::max);
+                let residual = sound::residual(name, found.ledgers.iter().flatten())?;
                 text.push_str(&format!(
                     "{name}: {} batch norm folded (logits differ by {:.1e} of the largest), \
                      largest unaccounted share of a layer {residual:.1e}\n",
@@ -58,7 +59,7 @@ pub(super) fn run(args: &Args, ways: &[(String, Way)], terminal: &Terminal) -> R
                 ));
                 let account = Account::of_rules(name, composite, &canonical, words.clone());
                 let lines = found.ledgers.iter().zip(&starts).map(|(ledger, start)| {
-                    let start = start.words(&network.classes);
+                    let start = start.words(&network.classes, wide);
                     serde_json::to_value(told(
                         ledger,
                         &account.layers,
@@ -82,6 +83,7 @@ pub(super) fn run(args: &Args, ways: &[(String, Way)], terminal: &Terminal) -> R
                 chosen.map(&question, &mut ws)?
             }
         };
+        sound::finite(&format!("the map of {name}"), &map)?;
         written.push((key, map));
     }
     let arrays: Vec<(String, &Array)> = written.iter().map(|(n, a)| (n.clone(), a)).collect();
