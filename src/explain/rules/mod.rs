@@ -136,6 +136,14 @@ impl Applied {
         Self { rule, numbers, stabiliser, bias: convention.bias(), rescue, convention }
     }
 
+    /// The same with another stabiliser, whose ε is the number of the ε rule.
+    pub fn with_stabiliser(mut self, stabiliser: Stabiliser) -> Self {
+        if self.rule.card.id == "epsilon" {
+            self.numbers = vec![stabiliser.epsilon];
+        }
+        Self { stabiliser, ..self }
+    }
+
     /// A rule by the name of the command line: `gamma`, `gamma_0.25`, `alpha2_beta1`.
     ///
     /// # Errors
