@@ -314,9 +314,18 @@ mod tests {
         assert_eq!(applied("epsilon_0.25").stabiliser.epsilon, 0.25);
         assert_eq!(applied("epsilon_1e-6").words(), "epsilon");
         assert_eq!(applied("captum:epsilon").stabiliser.epsilon, 1e-9);
+        assert_eq!(applied("captum:epsilon").words(), "epsilon_1e-9");
+        assert_eq!(applied("gamma_1000000").words(), "gamma_1e6");
         assert_eq!(applied("zplus").words(), "z_plus");
-        for wrong in ["alpha2_beta2", "gamma_-1", "gamma_x", "none", "other:epsilon", "epsilon_inf"]
-        {
+        for wrong in [
+            "alpha2_beta2",
+            "gamma_-1",
+            "gamma_x",
+            "none",
+            "other:epsilon",
+            "epsilon_inf",
+            "gamma_1e308",
+        ] {
             assert!(Composite::named(wrong).is_err(), "{wrong}");
         }
         for named in COMPOSITES {

@@ -109,6 +109,10 @@ impl Composite {
             applied = stabilised(applied, line.stabiliser)?;
             applied.bias = line.bias.or(written.bias).unwrap_or(applied.bias);
             applied.rescue = line.rescue.unwrap_or(applied.rescue);
+            if applied.rescue && !applied.can_rescue() {
+                let why = "rescue is for rules of two groups, alpha_beta and gamma";
+                return Err(refuse(format!("{why}, not for {}", applied.words())));
+            }
             let position = match line.position {
                 None => None,
                 Some(Place::Number(n)) => Some(Position::Number(n)),
@@ -182,6 +186,7 @@ mod tests {
             ("name = \"a\"\nstabiliser.epsilon = inf\n[[layers]]\nrule = \"flat\"", "inf"),
             ("name = \"a\"\n[[layers]]\nrule = \"flat\"\nstabiliser.epsilon = -1.0", "-1"),
             ("name = \"a\"\n[[layers]]\nrule = \"flat\"\nstabiliser.eps = 1.0", "eps"),
+            ("name = \"a\"\n[[layers]]\nrule = \"z_plus\"\nrescue = true", "two groups"),
             ("name = \"a\"\nbounds = [1.0, 2.0]\n[[layers]]\nrule = \"flat\"", "bounds"),
         ] {
             let error = Composite::from_toml(wrong, "t.toml").expect_err(wrong).to_string();
