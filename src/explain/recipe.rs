@@ -149,7 +149,33 @@ impl Composite {
 
 #[cfg(test)]
 mod tests {
+    use super::super::composite::COMPOSITES;
+    use super::super::rules::RULES;
     use super::*;
+
+    #[test]
+    fn the_page_names_every_rule_and_composite_and_its_example_is_read() {
+        let page = include_str!("../../docs/rules.md");
+        let example = page.split("```toml\n").nth(1).and_then(|rest| rest.split("```").next());
+        let composite = Composite::from_toml(example.expect("example"), "rules.md").expect("read");
+        let words: Vec<String> = composite.choices.iter().map(|c| c.applied.words()).collect();
+        // The last is what the convention adds for norms.
+        assert_eq!(words, ["z_box", "alpha2_beta1", "gamma_0.5", "epsilon_0.25", "pass"]);
+        for rule in RULES {
+            let line = format!("- `{}`: `{}`\n", rule.card.id, rule.card.formula);
+            assert!(page.contains(&line), "{line}");
+        }
+        for c in COMPOSITES {
+            let first = c.first.map_or(String::new(), |rule| format!("`{rule}` "));
+            let line = format!("| `{}` | {first}| `{}` | `{}` |\n", c.id, c.conv, c.dense);
+            assert!(page.contains(&line), "{line}");
+        }
+        let kinds = [&LINEAR[..], &NORMS[..]].concat();
+        let conventions = Convention::ALL.map(|(word, _)| word);
+        for word in kinds.into_iter().chain(conventions) {
+            assert!(page.contains(&format!("`{word}`")), "{word}");
+        }
+    }
 
     #[test]
     fn part_of_a_stabiliser_leaves_the_rest_to_rule_and_convention() {
