@@ -53,20 +53,21 @@ impl Kind {
 /// `E-CLI-003` when there is no such item.
 pub fn run(args: &Args) -> Result<ExitCode> {
     let cards = args.kind.cards();
+    let composites = if matches!(args.kind, Kind::Rules) { COMPOSITES } else { &[] };
     let Some(id) = &args.id else {
         let width = cards.iter().map(|card| card.id.len()).max().unwrap_or_default();
         let lines = cards.iter().map(|card| format!("{:<width$}  {}\n", card.id, card.title));
-        let mut text = lines.collect::<String>();
-        if matches!(args.kind, Kind::Rules) {
-            for c in COMPOSITES {
-                text.push_str(&format!("{}  {}\n", c.id, c.words()));
-            }
-        }
-        term::out(&text)?;
+        let composites = composites.iter().map(|c| format!("{}  {}\n", c.id, c.words()));
+        term::out(&lines.chain(composites).collect::<String>())?;
         return Ok(ExitCode::Success);
     };
+    if let Some(composite) = composites.iter().find(|c| c.id == id) {
+        term::out(&format!("{}: {}\n", composite.id, composite.words()))?;
+        return Ok(ExitCode::Success);
+    }
     let Some(card) = cards.iter().find(|card| card.id == id) else {
-        let ids: Vec<&str> = cards.iter().map(|card| card.id).collect();
+        let ids = cards.iter().map(|card| card.id).chain(composites.iter().map(|c| c.id));
+        let ids: Vec<&str> = ids.collect();
         let fix = format!("Choose one of {}", ids.join(", "));
         return Err(Error::usage("E-CLI-003", format!("there is no {id:?} in this list"), fix));
     };

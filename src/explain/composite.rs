@@ -14,7 +14,10 @@ pub const CONVOLUTIONS: [&str; 2] = ["conv3d", "transposed_conv3d"];
 /// Kinds of the layers composites are made for.
 pub const LINEAR: [&str; 3] = ["conv3d", "transposed_conv3d", "dense"];
 /// Kinds of norms that were not folded.
-const NORMS: [&str; 2] = ["channel_affine", "group_norm"];
+pub const NORMS: [&str; 2] = ["channel_affine", "group_norm"];
+
+/// Layers that a message names at most.
+const MOST_NAMED: usize = 20;
 
 /// Place of a layer among those its choice fits, from the input.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,6 +28,16 @@ pub enum Position {
     Last,
     /// By number, from 0.
     Number(usize),
+}
+
+impl Position {
+    fn word(self) -> String {
+        match self {
+            Self::First => "first".to_owned(),
+            Self::Last => "last".to_owned(),
+            Self::Number(n) => n.to_string(),
+        }
+    }
 }
 
 /// One line of a composite.
@@ -40,13 +53,34 @@ pub struct Choice {
     pub applied: Applied,
 }
 
+impl Choice {
+    /// Nodes of a graph it is for.
+    fn fits(&self, graph: &Graph) -> Vec<usize> {
+        let fits = |n: &usize| {
+            let node = &graph.nodes()[*n];
+            let kind = node.layer.card().id;
+            (self.kinds.is_empty() || self.kinds.iter().any(|k| k == kind))
+                && self.name.as_deref().is_none_or(|glob| matches_glob(glob, &node.name))
+        };
+        let mut all = weighted(graph).into_iter().filter(fits);
+        match self.position {
+            None => all.collect(),
+            Some(Position::First) => all.next().into_iter().collect(),
+            Some(Position::Last) => all.next_back().into_iter().collect(),
+            Some(Position::Number(at)) => all.nth(at).into_iter().collect(),
+        }
+    }
+}
+
 /// Rules for the layers of a network.
 #[derive(Debug, Clone)]
 pub struct Composite {
     /// Name, for example `epsilon_plus`.
     pub id: String,
-    /// Choices; the first that fits is taken. A layer none fits gets the ε rule.
+    /// Choices; the first that fits is taken.
     pub choices: Vec<Choice>,
+    /// What layers with weights get that no choice fits: the ε rule.
+    pub fallback: Applied,
     /// Stabiliser of sums and average pools.
     pub stabiliser: Stabiliser,
     /// Least and largest value of the input, for z-box; when none, −3 to 3, wider where a
@@ -165,61 +199,74 @@ impl Composite {
             choices.push(Choice { kinds, name: None, position: None, applied });
         }
         let stabiliser = convention.stabiliser();
-        Self { id: id.to_owned(), choices, stabiliser, bounds: None, convention }
+        let epsilon = vec![stabiliser.epsilon];
+        let fallback = Applied::new(&super::rules::epsilon::RULE, epsilon, convention);
+        Self { id: id.to_owned(), choices, fallback, stabiliser, bounds: None, convention }
     }
 
     /// The same with this bias policy in every layer.
     pub fn with_bias(mut self, bias: super::terms::BiasPolicy) -> Self {
-        self.choices.iter_mut().for_each(|c| c.applied.bias = bias);
+        let chosen = self.choices.iter_mut().map(|c| &mut c.applied);
+        chosen.chain([&mut self.fallback]).for_each(|applied| applied.bias = bias);
         self
     }
 
     /// The network as these rules explain it, with the proof that it is the same.
     ///
     /// # Errors
-    /// As [`Graph::canonical`].
+    /// As [`Graph::canonical`]; `E-RULE-010` for a choice by name or number that fits no layer.
     pub fn canonical(
         &self,
         graph: &Graph,
         probe: &Array,
         ws: &mut Workspace,
     ) -> Result<(Graph, FoldProof)> {
-        match self.convention {
-            Convention::Zennit => graph.canonical_as_zennit(probe, ws),
-            _ => graph.canonical(probe, ws),
-        }
+        let (canonical, proof) = match self.convention {
+            Convention::Zennit => graph.canonical_as_zennit(probe, ws)?,
+            _ => graph.canonical(probe, ws)?,
+        };
+        self.names_layers_of(&canonical)?;
+        Ok((canonical, proof))
+    }
+
+    /// Whether each choice by name or number fits a layer of a canonical graph. One by kind
+    /// alone, or for the first or last of a kind, may fit none: a composite serves several
+    /// networks.
+    ///
+    /// # Errors
+    /// `E-RULE-010` with the choice and the layers there are.
+    fn names_layers_of(&self, graph: &Graph) -> Result<()> {
+        let one = |c: &&Choice| c.name.is_some() || matches!(c.position, Some(Position::Number(_)));
+        let Some(vain) = self.choices.iter().filter(one).find(|c| c.fits(graph).is_empty()) else {
+            return Ok(());
+        };
+        let name = vain.name.iter().map(|n| format!("name {n:?}"));
+        let kinds = (!vain.kinds.is_empty()).then(|| format!("kind {}", vain.kinds.join(" or ")));
+        let place = vain.position.map(|p| format!("position {}", p.word()));
+        let asked: Vec<String> = name.chain(kinds).chain(place).collect();
+        let there = weighted(graph).into_iter().map(|n| &graph.nodes()[n]);
+        let there: Vec<String> =
+            there.map(|n| format!("{} ({})", n.name, n.layer.card().id)).collect();
+        let more = there.len().saturating_sub(MOST_NAMED);
+        let shown = there[..there.len() - more].join(", ");
+        let rest = if more > 0 { format!(" and {more} more") } else { String::new() };
+        Err(Error::usage(
+            "E-RULE-010",
+            format!("{}: no layer has {}", self.id, asked.join(", ")),
+            format!("Layers with weights, from the input: {shown}{rest}"),
+        ))
     }
 
     /// What each node of a graph gets; none for nodes without weights.
     pub fn assign(&self, graph: &Graph) -> Vec<Option<Applied>> {
-        let nodes = graph.nodes();
-        let affine: Vec<usize> = (0..nodes.len())
-            .filter(|n| matches!(nodes[*n].layer.role(), Role::Affine(_) | Role::PerSample(_)))
-            .collect();
-        let mut given: Vec<Option<Applied>> = nodes.iter().map(|_| None).collect();
+        let mut given: Vec<Option<Applied>> = graph.nodes().iter().map(|_| None).collect();
         for choice in &self.choices {
-            let fits = |n: &usize| {
-                let node = &nodes[*n];
-                let kind = node.layer.card().id;
-                (choice.kinds.is_empty() || choice.kinds.iter().any(|k| k == kind))
-                    && choice.name.as_deref().is_none_or(|glob| matches_glob(glob, &node.name))
-            };
-            let all: Vec<usize> = affine.iter().copied().filter(fits).collect();
-            let chosen: Vec<usize> = match choice.position {
-                None => all,
-                Some(Position::First) => all.first().copied().into_iter().collect(),
-                Some(Position::Last) => all.last().copied().into_iter().collect(),
-                Some(Position::Number(at)) => all.get(at).copied().into_iter().collect(),
-            };
-            for n in chosen {
+            for n in choice.fits(graph) {
                 let _ = given[n].get_or_insert_with(|| choice.applied.clone());
             }
         }
-        for n in affine {
-            let epsilon = self.convention.stabiliser().epsilon;
-            let _ = given[n].get_or_insert_with(|| {
-                Applied::new(&super::rules::epsilon::RULE, vec![epsilon], self.convention)
-            });
+        for n in weighted(graph) {
+            let _ = given[n].get_or_insert_with(|| self.fallback.clone());
         }
         given
     }
@@ -229,6 +276,13 @@ impl Composite {
         let usual = |(low, high): &(f64, f64)| (low.min(-3.0), high.max(3.0));
         ranges.iter().map(|r| self.bounds.unwrap_or_else(|| usual(r))).collect()
     }
+}
+
+/// Layers that get a rule, from the input.
+fn weighted(graph: &Graph) -> Vec<usize> {
+    let nodes = graph.nodes().iter().enumerate();
+    let own = |role: Role<'_>| matches!(role, Role::Affine(_) | Role::PerSample(_));
+    nodes.filter(|(_, node)| own(node.layer.role())).map(|(n, _)| n).collect()
 }
 
 /// Whether `*` in the pattern can stand for what the name has there.
@@ -260,13 +314,76 @@ mod tests {
         assert_eq!(applied("epsilon_0.25").stabiliser.epsilon, 0.25);
         assert_eq!(applied("epsilon_1e-6").words(), "epsilon");
         assert_eq!(applied("captum:epsilon").stabiliser.epsilon, 1e-9);
+        assert_eq!(applied("captum:epsilon").words(), "epsilon_1e-9");
+        assert_eq!(applied("gamma_1000000").words(), "gamma_1e6");
         assert_eq!(applied("zplus").words(), "z_plus");
-        for wrong in ["alpha2_beta2", "gamma_-1", "gamma_x", "none", "other:epsilon", "epsilon_inf"]
-        {
+        for wrong in [
+            "alpha2_beta2",
+            "gamma_-1",
+            "gamma_x",
+            "none",
+            "other:epsilon",
+            "epsilon_inf",
+            "gamma_1e308",
+        ] {
             assert!(Composite::named(wrong).is_err(), "{wrong}");
         }
         for named in COMPOSITES {
             assert!(Composite::named(named.id).is_ok(), "{}", named.id);
+        }
+    }
+
+    /// A group norm before a dense layer.
+    fn with_a_norm() -> Graph {
+        use crate::model::graph::From;
+        use crate::model::layers::{dense::Dense, flatten::Flatten, group_norm::GroupNorm};
+        let zeros = Array::zeros::<f32>;
+        let norm = GroupNorm::new(zeros(&[2]), zeros(&[2]), 1, 0.1).expect("norm");
+        let dense = Dense::new(zeros(&[1, 16]), zeros(&[1])).expect("dense");
+        let mut graph = Graph::default();
+        let a = graph.push("norm", Box::new(norm), vec![From::Input]);
+        let b = graph.push("flat", Box::new(Flatten), vec![From::Node(a)]);
+        let _ = graph.push("fc", Box::new(dense), vec![From::Node(b)]);
+        graph
+    }
+
+    #[test]
+    fn what_is_said_of_all_layers_reaches_those_that_no_choice_fits() {
+        use super::super::terms::BiasPolicy;
+        let graph = with_a_norm();
+        let named = Composite::named("epsilon_plus").expect("known").with_bias(BiasPolicy::Sink);
+        let text = "name = \"t\"\nbias = \"sink\"\nstabiliser = { epsilon = 0.25 }\n\
+            [[layers]]\nrule = \"gamma\"\n";
+        let written = Composite::from_toml(text, "t.toml").expect("read");
+        for (composite, rules, epsilon) in
+            [(named, ["epsilon", "epsilon"], 1e-6), (written, ["epsilon_0.25", "gamma"], 0.25)]
+        {
+            let given: Vec<Applied> = composite.assign(&graph).into_iter().flatten().collect();
+            let words: Vec<String> = given.iter().map(Applied::words).collect();
+            assert_eq!(words, rules);
+            assert!(given.iter().all(|a| a.bias == BiasPolicy::Sink));
+            assert_eq!(given[0].stabiliser.epsilon, epsilon);
+        }
+    }
+
+    #[test]
+    fn a_choice_by_name_or_number_that_fits_no_layer_is_named() {
+        let graph = with_a_norm();
+        let read = |lines: &str| {
+            let text = format!("name = \"t\"\n[[layers]]\nrule = \"gamma\"\n{lines}");
+            Composite::from_toml(&text, "t.toml").expect("read").names_layers_of(&graph)
+        };
+        for sound in ["name = \"f*\"", "position = 0", "kind = \"conv3d\"\nposition = \"last\""] {
+            assert!(read(sound).is_ok(), "{sound}");
+        }
+        for (wrong, said) in [
+            ("name = \"flat\"", "name \"flat\""),
+            ("name = \"fc\"\nposition = 1", "position 1"),
+            ("kind = \"dense\"\nname = \"norm\"", "kind dense"),
+        ] {
+            let error = read(wrong).expect_err(wrong).to_string();
+            assert!(error.contains("E-RULE-010") && error.contains(said), "{error}");
+            assert!(error.contains("norm (group_norm), fc (dense)"), "{error}");
         }
     }
 

@@ -196,7 +196,8 @@ mod tests {
             [[layers]]\nrule = \"gamma\"\nkind = \"conv3d\"\nposition = \"first\"\n\
             stabiliser = { epsilon = 0.25, mode = \"root_mean_square\" }\n\
             [[layers]]\nrule = \"z_plus\"\nkind = \"conv3d\"\nbias = \"sink\"\n\
-            [[layers]]\nrule = \"epsilon_1e-3\"\nkind = \"dense\"\nrescue = true\n";
+            [[layers]]\nrule = \"alpha2_beta1\"\nkind = \"dense\"\nrescue = true\n\
+            stabiliser = { epsilon = 1e-3 }\n";
         let composite = Composite::from_toml(text, "mine.toml").expect("read");
         let account = Account::of_rules("mine", &composite, &graph, vec!["logit of 1".to_owned()]);
         let line = |layer: &str| account.layers.iter().find(|u| u.layer == layer).expect("line");
@@ -206,6 +207,9 @@ mod tests {
         assert_eq!(first.stabiliser_mode, Damping::RootMeanSquare);
         assert_eq!((line("conv2").rule.as_str(), line("conv2").bias()), ("z_plus", "sink"));
         assert!(line("dense").rescue && line("dense").stabiliser_value == 1e-3);
+        let boehle = Composite::named("boehle:epsilon_alpha2_beta1").expect("known").used(&graph);
+        let rescued = boehle.iter().filter(|u| u.rescue).map(|u| u.rule.as_str());
+        assert!(rescued.clone().count() > 0 && rescued.into_iter().all(|r| r == "alpha2_beta1"));
         // Weights are in three layers; pools of averages divide, too, and have no bias.
         assert!(account.layers.iter().all(|u| u.bias_policy.is_some() != (u.rule == "norm")));
         let said = account.lines();

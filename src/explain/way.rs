@@ -20,7 +20,7 @@ impl Way {
     /// A rule, a composite, a method, or a file `NAME.toml` with a composite.
     ///
     /// # Errors
-    /// `E-RULE-001` naming what there is; those of reading a composite.
+    /// `E-RULE-001` naming what there is, `E-METHOD-003` for wrong numbers of a method; those of reading a composite.
     pub fn named(word: &str) -> Result<Self> {
         if Path::new(word).extension().is_some_and(|e| e == "toml") {
             let text = files::read_toml(Path::new(word))?;
@@ -28,6 +28,9 @@ impl Way {
         }
         if let Some(chosen) = Chosen::named(word) {
             return Ok(Self::Method(chosen));
+        }
+        if let Some(error) = Chosen::refused(word) {
+            return Err(error);
         }
         Composite::named(word).map(Self::Rules).map_err(|error| match error {
             Error::Usage { code: "E-RULE-001", what, fix } => {

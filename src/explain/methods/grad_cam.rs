@@ -24,6 +24,8 @@ pub static CARD: Card = Card {
 pub static METHOD: Method = Method {
     card: &CARD,
     settings: |word| plain(word, &["grad_cam", "gradcam", "gradcam_last_conv"]),
+    numbers: &[],
+    besides: "",
     map,
 };
 

@@ -20,8 +20,13 @@ pub static CARD: Card = Card {
 };
 
 /// The method.
-pub static METHOD: Method =
-    Method { card: &CARD, settings: |word| plain(word, &["gradient", "saliency"]), map };
+pub static METHOD: Method = Method {
+    card: &CARD,
+    settings: |word| plain(word, &["gradient", "saliency"]),
+    numbers: &[],
+    besides: "",
+    map,
+};
 
 fn map(of: &Question<'_>, _: &[f64], ws: &mut Workspace) -> Result<Array> {
     backward::gradient(of, of.x, ws)

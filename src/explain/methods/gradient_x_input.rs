@@ -23,6 +23,8 @@ pub static CARD: Card = Card {
 pub static METHOD: Method = Method {
     card: &CARD,
     settings: |word| plain(word, &["gradient_x_input", "input_x_gradient"]),
+    numbers: &[],
+    besides: "",
     map,
 };
 

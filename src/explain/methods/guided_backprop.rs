@@ -2,7 +2,7 @@
 //! The walk starts with the explained logits, as Zennit's attributors do for relevance.
 
 use super::super::backward;
-use super::{Method, Question, number, plain};
+use super::{Method, Number, Question, number, plain};
 use crate::Result;
 use crate::card::{Better, Card};
 use crate::compute::{Array, Workspace, elementwise};
@@ -48,16 +48,34 @@ pub static BETA_SMOOTH_CARD: Card = Card {
 };
 
 /// Guided backpropagation.
-pub static METHOD: Method =
-    Method { card: &CARD, settings: |word| plain(word, &["guided_backprop"]), map: guided };
+pub static METHOD: Method = Method {
+    card: &CARD,
+    settings: |word| plain(word, &["guided_backprop"]),
+    numbers: &[],
+    besides: "",
+    map: guided,
+};
 
 /// Deconvnet.
-pub static DECONVNET: Method =
-    Method { card: &DECONVNET_CARD, settings: |word| plain(word, &["deconvnet"]), map: deconvnet };
+pub static DECONVNET: Method = Method {
+    card: &DECONVNET_CARD,
+    settings: |word| plain(word, &["deconvnet"]),
+    numbers: &[],
+    besides: "",
+    map: deconvnet,
+};
+
+/// β.
+const BETA: &[Number] = &[Number { letter: "", least: 0.0, most: f64::MAX, whole: false }];
 
 /// β-smooth.
-pub static BETA_SMOOTH: Method =
-    Method { card: &BETA_SMOOTH_CARD, settings: beta_settings, map: beta_smooth };
+pub static BETA_SMOOTH: Method = Method {
+    card: &BETA_SMOOTH_CARD,
+    settings: beta_settings,
+    numbers: BETA,
+    besides: "",
+    map: beta_smooth,
+};
 
 fn beta_settings(word: &str) -> Option<Vec<f64>> {
     match word.strip_prefix("beta_smooth")? {

@@ -1,7 +1,7 @@
 //! Integrated gradients from an image of zeros, by Gauss-Legendre quadrature.
 
 use super::passes::sum_of_gradients;
-use super::{Method, Question, number};
+use super::{Method, Number, Question, number};
 use crate::Result;
 use crate::card::{Better, Card};
 use crate::compute::{Array, Workspace, elementwise};
@@ -20,20 +20,20 @@ pub static CARD: Card = Card {
 };
 
 /// The method.
-pub static METHOD: Method = Method { card: &CARD, settings, map };
+pub static METHOD: Method = Method { card: &CARD, settings, numbers: NUMBERS, besides: "", map };
 
 /// Points when not named, as Captum's.
 const POINTS: f64 = 50.0;
 const MOST_POINTS: f64 = 4096.0;
+const NUMBERS: &[Number] =
+    &[Number { letter: "gausslegendre", least: 1.0, most: MOST_POINTS, whole: true }];
 
 fn settings(word: &str) -> Option<Vec<f64>> {
     let rest = word.strip_prefix("integrated_gradients")?;
     let rest = rest.strip_suffix("_zero").unwrap_or(rest);
     match rest {
         "" => Some(vec![POINTS]),
-        _ => number(rest, "_gausslegendre")
-            .filter(|n| (1.0..=MOST_POINTS).contains(n) && n.fract() == 0.0)
-            .map(|n| vec![n]),
+        _ => number(rest, "_gausslegendre").filter(|n| NUMBERS[0].allows(*n)).map(|n| vec![n]),
     }
 }
 

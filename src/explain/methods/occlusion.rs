@@ -1,7 +1,7 @@
 //! Occlusion: the score without a window of the image.
 
 use super::passes::falls;
-use super::{Method, Question, number};
+use super::{Method, Number, Question, number};
 use crate::card::{Better, Card};
 use crate::compute::{Array, five};
 use crate::{Error, Result};
@@ -19,9 +19,20 @@ pub static CARD: Card = Card {
     better: Better::Neither,
 };
 
+/// Voxels of a window along each axis, and from one window to the next.
+const NUMBERS: &[Number] = &[
+    Number { letter: "w", least: 1.0, most: 1024.0, whole: true },
+    Number { letter: "s", least: 1.0, most: 1024.0, whole: true },
+];
+
 /// The method.
-pub static METHOD: Method =
-    Method { card: &CARD, settings, map: |of, numbers, _| map(of, numbers) };
+pub static METHOD: Method = Method {
+    card: &CARD,
+    settings,
+    numbers: NUMBERS,
+    besides: "s at most w",
+    map: |of, numbers, _| map(of, numbers),
+};
 
 fn settings(word: &str) -> Option<Vec<f64>> {
     let rest = word.strip_prefix("occlusion")?;
@@ -32,7 +43,7 @@ fn settings(word: &str) -> Option<Vec<f64>> {
     let (w, s) = rest.strip_prefix('_')?.split_once('_')?;
     let (w, s) = (number(w, "w")?, number(s, "s")?);
     // A stride beyond the window would leave voxels that no window holds.
-    let sound = w.fract() == 0.0 && s.fract() == 0.0 && 1.0 <= s && s <= w && w <= 1024.0;
+    let sound = NUMBERS[0].allows(w) && NUMBERS[1].allows(s) && s <= w;
     sound.then(|| vec![w, s])
 }
 

@@ -20,8 +20,13 @@ pub static CARD: Card = Card {
 };
 
 /// The method.
-pub static METHOD: Method =
-    Method { card: &CARD, settings, map: |of, numbers, _| map(of, numbers) };
+pub static METHOD: Method = Method {
+    card: &CARD,
+    settings,
+    numbers: &[],
+    besides: "",
+    map: |of, numbers, _| map(of, numbers),
+};
 
 /// Whether the mean replaces a region, and whether the rest of the mask is one.
 fn settings(word: &str) -> Option<Vec<f64>> {

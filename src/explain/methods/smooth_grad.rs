@@ -2,7 +2,7 @@
 
 use super::super::backward;
 use super::passes::sum_of_gradients;
-use super::{Method, Question, number};
+use super::{Method, Number, Question, number};
 use crate::Result;
 use crate::card::{Better, Card};
 use crate::compute::{Array, Workspace};
@@ -33,10 +33,18 @@ pub static SQUARED_CARD: Card = Card {
     better: Better::Neither,
 };
 
+/// Draws, and the noise's standard deviation as a part of the sample's range.
+const NUMBERS: &[Number] = &[
+    Number { letter: "n", least: 1.0, most: 10_000.0, whole: true },
+    Number { letter: "s", least: 0.0, most: f64::MAX, whole: false },
+];
+
 /// SmoothGrad.
 pub static METHOD: Method = Method {
     card: &CARD,
     settings: |word| settings(word, &["smooth_grad", "smoothgrad"]),
+    numbers: NUMBERS,
+    besides: "both are given",
     map: |of, numbers, ws| map(of, numbers, false, ws),
 };
 
@@ -44,6 +52,8 @@ pub static METHOD: Method = Method {
 pub static SQUARED: Method = Method {
     card: &SQUARED_CARD,
     settings: |word| settings(word, &["smooth_grad_squared", "smoothgrad_squared"]),
+    numbers: NUMBERS,
+    besides: "both are given",
     map: |of, numbers, ws| map(of, numbers, true, ws),
 };
 
@@ -53,7 +63,7 @@ fn settings(word: &str, names: &[&str]) -> Option<Vec<f64>> {
         "" => Some(vec![20.0, 0.1]),
         rest => {
             let (n, s) = rest.strip_prefix("_")?.split_once('_')?;
-            let n = number(n, "n").filter(|n| (1.0..=10_000.0).contains(n) && n.fract() == 0.0)?;
+            let n = number(n, "n").filter(|n| NUMBERS[0].allows(*n))?;
             Some(vec![n, number(s, "s")?])
         }
     })

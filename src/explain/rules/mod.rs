@@ -29,6 +29,10 @@ pub struct Parameter {
     pub least: f64,
 }
 
+/// The largest number a rule can be given: beyond it float32 no longer holds `w + γ w+` apart
+/// from `γ w+`.
+pub const LARGEST: f64 = 1e6;
+
 /// A rule as data.
 #[derive(Debug)]
 pub struct Rule {
@@ -132,8 +136,22 @@ impl Applied {
             ("lrp_0", _) => stabiliser.epsilon = 0.0,
             _ => {}
         }
-        let rescue = convention == Convention::Boehle;
-        Self { rule, numbers, stabiliser, bias: convention.bias(), rescue, convention }
+        let bias = convention.bias();
+        let applied = Self { rule, numbers, stabiliser, bias, rescue: false, convention };
+        Self { rescue: convention == Convention::Boehle && applied.can_rescue(), ..applied }
+    }
+
+    /// Whether there can be neurons to rescue: only where two groups share the relevance.
+    pub fn can_rescue(&self) -> bool {
+        self.groups().len() == 2
+    }
+
+    /// The same with another stabiliser, whose ε is the number of the ε rule.
+    pub fn with_stabiliser(mut self, stabiliser: Stabiliser) -> Self {
+        if self.rule.card.id == "epsilon" {
+            self.numbers = vec![stabiliser.epsilon];
+        }
+        Self { stabiliser, ..self }
     }
 
     /// A rule by the name of the command line: `gamma`, `gamma_0.25`, `alpha2_beta1`.
@@ -169,8 +187,10 @@ impl Applied {
         let rule = self.rule;
         let defaults = rule.parameters.iter().map(|p| p.default);
         match (rule.parameters, self.numbers.as_slice()) {
-            ([_, _], [a, b]) => format!("alpha{a}_beta{b}"),
-            ([_], [v]) if defaults.clone().any(|d| d != *v) => format!("{}_{v}", rule.card.id),
+            ([_, _], [a, b]) => format!("alpha{}_beta{}", short(*a), short(*b)),
+            ([_], [v]) if defaults.clone().any(|d| d != *v) => {
+                format!("{}_{}", rule.card.id, short(*v))
+            }
             _ => rule.card.id.to_owned(),
         }
     }
@@ -200,11 +220,17 @@ fn numbers(rule: &Rule, word: &str, convention: Convention) -> Option<Vec<f64>> 
     }
 }
 
+/// A number without many zeros, as the command line takes it: `0.25`, `1e-9`.
+fn short(v: f64) -> String {
+    if v == 0.0 || (1e-3..1e6).contains(&v.abs()) { format!("{v}") } else { format!("{v:e}") }
+}
+
 fn check(rule: &Rule, word: &str, numbers: &[f64]) -> Result<()> {
     for (p, v) in rule.parameters.iter().zip(numbers) {
-        if !v.is_finite() || *v < p.least {
-            let fix = format!("{} is a number of at least {}", p.letter, p.least);
-            return Err(Error::usage("E-RULE-003", format!("{word}: {} = {v}", p.letter), fix));
+        if !(p.least..=LARGEST).contains(v) {
+            let fix = format!("{} is a number from {} to {LARGEST}", p.letter, p.least);
+            let what = format!("{word}: {} = {}", p.letter, short(*v));
+            return Err(Error::usage("E-RULE-003", what, fix));
         }
     }
     match numbers {
