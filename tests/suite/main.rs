@@ -8,6 +8,7 @@ mod autograd;
 mod cli;
 mod cohorts;
 mod companion;
+mod explain_cli;
 mod faults;
 mod fused;
 mod golden_metrics;
