@@ -149,6 +149,15 @@ fn figures_are_listed_and_shown() {
 }
 
 #[test]
+fn composites_are_listed_and_shown() {
+    let (code, full, _) = run(&["list", "rules", "epsilon_plus"]);
+    assert_eq!(code, 0);
+    assert_eq!(full, "epsilon_plus: z_plus in convolutions, epsilon in dense layers\n");
+    let (code, _, said) = run(&["list", "methods", "epsilon_plus"]);
+    assert!(code == 2 && said.contains("E-CLI-003"), "{said}");
+}
+
+#[test]
 fn a_phantom_is_written_and_never_mixed_with_other_files() {
     let folder = tempfile::tempdir().expect("folder");
     let out = folder.path().join("heads");

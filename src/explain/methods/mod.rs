@@ -136,7 +136,7 @@ impl Chosen {
             let number = method.numbers.iter().find(given)?;
             let text = &part[number.letter.len()..];
             let sound = text.parse().is_ok_and(|v| number.allows(v));
-            (!sound).then(|| (number.letter, text))
+            (!sound).then_some((number.letter, text))
         });
         let what = match wrong {
             Some(("", text)) => format!("{word}: the number is {text:?}"),
