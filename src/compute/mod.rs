@@ -1,8 +1,8 @@
 //! Kernels: 3D convolution, pooling, batch statistics, dense products and the
 //! elementwise steps of relevance, forward and backward, over candle storages.
 //!
-//! Three implementations of the heavy operations: [`reference`](mod@reference) (nested
-//! loops in f64, the truth the others are held to), `host` (CPU), and later CUDA.
+//! Two implementations of the heavy operations: [`reference`](mod@reference) (nested loops in
+//! f64, the truth the other is held to) and `host` (CPU). There is none for GPUs.
 //! All results are independent of the number of threads: work is cut by shape alone
 //! and partial sums are added in a fixed order.
 

@@ -6,7 +6,7 @@ use heatproof::model::layer::{Layer, Mode, Pass};
 use heatproof::model::layers::{
     LAYERS, add::Add, average_pool::AveragePool, batch_norm::BatchNorm,
     channel_affine::ChannelAffine, clip, concat::Concat, dropout::Dropout, elu, flatten::Flatten,
-    gate::Gate, gelu, group_norm::GroupNorm, hard_sigmoid, hard_swish, leaky_relu,
+    gate::Gate, gelu, gelu_tanh, group_norm::GroupNorm, hard_sigmoid, hard_swish, leaky_relu,
     max_pool::MaxPool, pad::Pad, prelu::PRelu, relu::Relu, reshape::Reshape,
     reverse_axes::ReverseAxes, sigmoid, silu, softmax::Softmax, tanh,
     transposed_conv3d::TransposedConv3d,
@@ -186,6 +186,7 @@ pub fn cases(id: &str, s: &mut Stream) -> Vec<Case> {
         "elu" => one(Box::new(elu::layer(0.7)), apart(s, &VOLUME)),
         "hard_swish" => one(Box::new(hard_swish::layer()), apart(s, &VOLUME)),
         "hard_sigmoid" => one(Box::new(hard_sigmoid::layer(0.2, 0.5)), apart(s, &VOLUME)),
+        "gelu_tanh" => one(Box::new(gelu_tanh::layer()), random(s, &VOLUME, true)),
         "gelu" => one(Box::new(gelu::layer()), random(s, &VOLUME, true)),
         "silu" => one(Box::new(silu::layer()), random(s, &VOLUME, true)),
         "sigmoid" => one(Box::new(sigmoid::layer()), random(s, &VOLUME, true)),

@@ -26,6 +26,7 @@ mod maps_metrics;
 mod methods;
 mod nets;
 mod onnx;
+mod onnx_gelu;
 mod onnx_hostile;
 mod onnx_operators;
 mod onnx_writer;

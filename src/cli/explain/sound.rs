@@ -21,7 +21,7 @@ fn worst<'l>(lines: impl IntoIterator<Item = &'l LedgerLine>) -> (&'l str, f64) 
 /// The largest unaccounted share of any layer's relevance.
 ///
 /// # Errors
-/// [`Error::Model`] `E-RULE-010` naming rule and layer when it is too large or not a number.
+/// [`Error::Model`] `E-RULE-012` naming rule and layer when it is too large or not a number.
 pub(super) fn residual<'l>(
     name: &str,
     lines: impl IntoIterator<Item = &'l LedgerLine>,
@@ -31,7 +31,7 @@ pub(super) fn residual<'l>(
         return Ok(share);
     }
     Err(Error::model(
-        "E-RULE-010",
+        "E-RULE-012",
         format!(
             "by {name} a share of {share:.1e} of the relevance of '{layer}' is unaccounted for"
         ),
@@ -80,7 +80,7 @@ mod tests {
             let (layer, share) = worst(lines);
             assert!(layer == "c" && share.is_nan(), "{layer} {share}");
             let error = residual("epsilon", lines).expect_err("no number");
-            assert!(error.code() == "E-RULE-010" && error.to_string().contains("'c'"), "{error}");
+            assert!(error.code() == "E-RULE-012" && error.to_string().contains("'c'"), "{error}");
         }
         assert!(residual("epsilon", [&closed, &open]).is_err());
         assert!(matches!(residual("epsilon", [&closed]), Ok(0.0)));

@@ -46,7 +46,8 @@ pub fn aligned(buffer: &mut [f32]) -> &mut [f32] {
 /// A length of at least `numbers` that is an odd number of cache lines: rows so far apart do not
 /// fall into the same few sets of the cache.
 pub fn odd_lines(numbers: usize) -> usize {
-    numbers.div_ceil(16) * 16 + if numbers.div_ceil(16) % 2 == 0 { 16 } else { 0 }
+    let lines = numbers.div_ceil(16);
+    (lines + usize::from(lines.is_multiple_of(2))) * 16
 }
 
 /// Numbers to ask for beyond those used, so that [`aligned`] has room.

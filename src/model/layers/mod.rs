@@ -13,6 +13,7 @@ pub mod elu;
 pub mod flatten;
 pub mod gate;
 pub mod gelu;
+pub mod gelu_tanh;
 pub mod group_norm;
 pub mod hard_sigmoid;
 pub mod hard_swish;
@@ -46,6 +47,7 @@ pub static LAYERS: &[&Card] = &[
     &flatten::CARD,
     &gate::CARD,
     &gelu::CARD,
+    &gelu_tanh::CARD,
     &group_norm::CARD,
     &hard_sigmoid::CARD,
     &hard_swish::CARD,

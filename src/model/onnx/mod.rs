@@ -14,6 +14,7 @@ mod operators;
 mod tensors;
 mod unsupported;
 mod wire;
+mod written_gelu;
 
 use std::collections::{HashMap, HashSet};
 use std::path::Path;
@@ -27,6 +28,7 @@ use attributes::{Attributes, Fault};
 use builder::{Builder, Call, Signal, Value, Values};
 use tensors::{Source, Stored};
 use unsupported::Unsupported;
+use written_gelu::Rewritten;
 
 /// Largest file (the most the format itself allows).
 const MOST_BYTES: u64 = 2 << 30;
@@ -80,7 +82,8 @@ pub fn read(path: &Path, input_shape: Option<[usize; 5]>) -> Result<Imported> {
     let graph = model.graph.as_ref().ok_or_else(|| damaged("without a graph".to_owned()))?;
     let mut notes = Vec::new();
     let opset = opset(path, &model)?;
-    let reader = Reader { path, graph, opset, source: Source { path: path.to_path_buf() } };
+    let source = Source { path: path.to_path_buf() };
+    let mut reader = Reader { path, graph, opset, source, rewritten: Rewritten::default() };
     let (output_name, more) = match &graph.outputs[..] {
         [] => return Err(reader.ports("no output".to_owned())),
         [one, more @ ..] => (one.name.to_string(), more.len()),
@@ -91,7 +94,9 @@ pub fn read(path: &Path, input_shape: Option<[usize; 5]>) -> Result<Imported> {
             shown(&output_name)
         ));
     }
-    let live = reader.live(&output_name)?;
+    let mut live = reader.live(&output_name)?;
+    reader.rewritten = written_gelu::find(graph, &live, &output_name, &reader.source);
+    live.retain(|n| !reader.rewritten.inner.contains(n));
     let (input_name, declared) = reader.input(&live)?;
     let dims = reader.dims(&input_name, declared, input_shape)?;
     let (graph, clipped) = reader.build(&live, &input_name, dims, &output_name)?;
@@ -129,9 +134,15 @@ struct Reader<'a> {
     graph: &'a document::Graph<'a>,
     opset: i64,
     source: Source,
+    rewritten: Rewritten<'a>,
 }
 
 impl Reader<'_> {
+    /// A live node, or what is read in its place.
+    fn node(&self, n: usize) -> &document::Node<'_> {
+        self.rewritten.ends.get(&n).unwrap_or(&self.graph.nodes[n])
+    }
+
     fn ports(&self, what: String) -> Error {
         let what = format!("{}: {what}", self.path.display());
         Error::model("E-ONNX-010", what, "Export a network of one image input and one output")
@@ -176,10 +187,8 @@ impl Reader<'_> {
     fn input(&self, live: &[usize]) -> Result<(String, Option<&[Option<i64>]>)> {
         let stored: HashSet<&str> =
             self.graph.initialisers.iter().map(|t| t.name.as_ref()).collect();
-        let read: HashSet<&str> = live
-            .iter()
-            .flat_map(|n| self.graph.nodes[*n].inputs.iter().map(|i| i.as_ref()))
-            .collect();
+        let read: HashSet<&str> =
+            live.iter().flat_map(|n| self.node(*n).inputs.iter().map(|i| i.as_ref())).collect();
         let inputs: Vec<_> = self
             .graph
             .inputs
@@ -275,7 +284,7 @@ impl Reader<'_> {
         known.insert(input, Value::Signal(entry));
         let mut unsupported = Unsupported::default();
         for &n in live {
-            let node = &self.graph.nodes[n];
+            let node = self.node(n);
             let mut inputs = Vec::with_capacity(node.inputs.len());
             for name in &node.inputs {
                 inputs.push(self.value(name, &known, &mut stored)?);

@@ -2,9 +2,10 @@
 
 use super::super::super::curve::Curve;
 use super::super::super::layers::{
-    clip as clip_layer, elu as elu_layer, gelu as gelu_layer, hard_sigmoid as hard_sigmoid_layer,
-    hard_swish as hard_swish_layer, leaky_relu as leaky_relu_layer, prelu::PRelu, relu::Relu,
-    sigmoid as sigmoid_layer, silu as silu_layer, softmax::Softmax, tanh as tanh_layer,
+    clip as clip_layer, elu as elu_layer, gelu as gelu_layer, gelu_tanh,
+    hard_sigmoid as hard_sigmoid_layer, hard_swish as hard_swish_layer,
+    leaky_relu as leaky_relu_layer, prelu::PRelu, relu::Relu, sigmoid as sigmoid_layer,
+    silu as silu_layer, softmax::Softmax, tanh as tanh_layer,
 };
 use super::super::attributes::Fault;
 use super::super::builder::{Builder, Call, Value};
@@ -39,11 +40,12 @@ pub fn elu(builder: &mut Builder, call: &Call<'_>) -> Result<Value, Fault> {
     curve(builder, call, elu_layer::layer(scale))
 }
 
-/// `Gelu`, exact form.
+/// `Gelu`, exact or by tanh.
 pub fn gelu(builder: &mut Builder, call: &Call<'_>) -> Result<Value, Fault> {
     match call.attributes.text("approximate", "none")?.as_str() {
         "none" => curve(builder, call, gelu_layer::layer()),
-        other => Err(format!("approximate {other:?}; only \"none\"").into()),
+        "tanh" => curve(builder, call, gelu_tanh::layer()),
+        other => Err(format!("approximate {other:?}; only \"none\" or \"tanh\"").into()),
     }
 }
 
