@@ -2,6 +2,7 @@
 
 pub mod backward;
 pub mod composite;
+mod glob;
 pub mod ledger;
 pub mod methods;
 pub mod propagate;

@@ -113,6 +113,15 @@ impl Affine for Planted {
         self.affine().apply(x, w, b, ws)
     }
 
+    fn apply_all(
+        &self,
+        terms: &[(&Array, &Array)],
+        b: Option<&Array>,
+        ws: &mut Workspace,
+    ) -> Result<Array> {
+        self.affine().apply_all(terms, b, ws)
+    }
+
     fn transpose(&self, s: &Array, w: &Array, x: &Array, ws: &mut Workspace) -> Result<Array> {
         let (mut s, mut w) = (s.duplicate()?, w.duplicate()?);
         let taps = w.shape()[2..].iter().product();
