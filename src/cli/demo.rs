@@ -40,7 +40,7 @@ pub struct Args {
     #[arg(long, value_name = "NAME", default_value = Arm::Volume.id())]
     arm: String,
     /// Seed of everything random
-    #[arg(long, default_value_t = 1)]
+    #[arg(long, default_value_t = 4)]
     seed: u64,
 }
 
