@@ -26,10 +26,14 @@ pub(super) struct Embedded {
     pub(super) checks: Vec<String>,
 }
 
-/// Embeds the figures that fit: first all that are not slices, then slices in their order.
+/// Embeds the figures that fit: first the first picture, which the page is about, then all that
+/// are not pictures, then the other pictures in their order.
 pub(super) fn embed(drawn: &[Drawn]) -> Vec<Embedded> {
+    let picture = |i: &usize| drawn[*i].place == Place::Pictures;
     let mut order: Vec<usize> = (0..drawn.len()).collect();
-    order.sort_by_key(|i| drawn[*i].place == Place::Pictures);
+    let first = order.iter().copied().find(picture);
+    order.sort_by_key(|i| picture(i) && Some(*i) != first);
+    order.sort_by_key(|i| Some(*i) != first);
     let mut left = BUDGET;
     let mut fits = vec![false; drawn.len()];
     for i in order {
