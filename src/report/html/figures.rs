@@ -26,14 +26,19 @@ pub(super) struct Embedded {
     pub(super) checks: Vec<String>,
 }
 
-/// Embeds the figures that fit: first the first picture, which the page is about, then all that
-/// are not pictures, then the other pictures in their order.
+/// Embeds the figures that fit: first the first picture, which the page is about, then each
+/// figure's main one, then the others from the smallest, then the other pictures in their order.
 pub(super) fn embed(drawn: &[Drawn]) -> Vec<Embedded> {
-    let picture = |i: &usize| drawn[*i].place == Place::Pictures;
+    let picture = |i: usize| drawn[i].place == Place::Pictures;
+    let first = (0..drawn.len()).find(|i| picture(*i));
+    let rank = |i: usize| match (picture(i), drawn[i].stem == drawn[i].card.id) {
+        _ if Some(i) == first => (0, 0),
+        (false, true) => (1, 0),
+        (false, false) => (2, drawn[i].png.len()),
+        (true, _) => (3, 0),
+    };
     let mut order: Vec<usize> = (0..drawn.len()).collect();
-    let first = order.iter().copied().find(picture);
-    order.sort_by_key(|i| picture(i) && Some(*i) != first);
-    order.sort_by_key(|i| Some(*i) != first);
+    order.sort_by_key(|i| rank(*i));
     let mut left = BUDGET;
     let mut fits = vec![false; drawn.len()];
     for i in order {
