@@ -1,6 +1,7 @@
 //! Methods beside the audited rule: the comparison arms of an audit.
 
-use super::case::{Bench, Case};
+use super::bench::Bench;
+use super::case::Case;
 use crate::compute::{Array, Workspace};
 use crate::explain::methods::{Chosen, METHODS, Question, Regions, grad_cam};
 use crate::model::Graph;
@@ -88,12 +89,12 @@ impl Bench<'_> {
     /// Makes the maps of the arms, once. An arm that cannot be made here keeps the reason.
     ///
     /// # Errors
-    /// [`Error::Interrupted`].
+    /// As [`Bench::network`]; [`Error::Interrupted`].
     pub fn compare_with(&mut self, arms: &[Arm]) -> Result<()> {
         let mut ws = Workspace::new();
         self.arms.clear();
         for arm in arms {
-            let maps = match self.maps_of(arm, self.trained, &mut ws) {
+            let maps = match self.maps_of(arm, self.network()?.trained, &mut ws) {
                 Ok(maps) => Ok(maps),
                 Err(stop @ Error::Interrupted { .. }) => return Err(stop),
                 Err(error) => Err(error.to_string()),
@@ -114,7 +115,7 @@ impl Bench<'_> {
             check_stop()?;
             let to = (from + BATCH).min(self.cases.len());
             let x = self.batch(from, to)?;
-            let starts = vec![self.start; to - from];
+            let starts = vec![self.network()?.start; to - from];
             let regions: Option<Vec<Regions>> = self.cases[from..to].iter().map(regions).collect();
             let regions = regions.unwrap_or_default();
             let seed = self.seed.child("audit/arms");

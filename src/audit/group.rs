@@ -1,6 +1,7 @@
 //! The mean image and the mean map of each class.
 
-use super::case::{Bench, Case};
+use super::bench::Bench;
+use super::case::Case;
 use super::picture::{CUTS, colour_range, picture};
 use super::record::Picture;
 use crate::Result;
@@ -51,5 +52,5 @@ fn mean(bench: &Bench<'_>, members: &[usize]) -> Result<(Case, Vec<f32>)> {
         image_sha256: String::new(),
         ..first.clone()
     };
-    Ok((case, narrow(over(&|m, v| f64::from(bench.explanations[m].relevance[v])))))
+    Ok((case, narrow(over(&|m, v| f64::from(bench.maps[m][v])))))
 }

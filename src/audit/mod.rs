@@ -4,6 +4,7 @@ pub mod applied;
 pub mod arms;
 pub mod audited;
 pub mod baseline;
+pub mod bench;
 pub mod case;
 pub mod checks;
 pub mod coarse;

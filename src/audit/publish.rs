@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::case::Bench;
+use super::bench::Bench;
 use super::gather::Gathered;
 use super::record::Record;
 use crate::Result;
@@ -28,10 +28,10 @@ pub fn write_maps(
     progress: &dyn Progress,
 ) -> Result<()> {
     progress.begin("writing maps", bench.cases.len() as u64);
-    let all = of.cases.iter().zip(&of.origins).zip(&bench.explanations);
-    for (((case, origin), explained), subject) in all.zip(&mut record.subjects) {
+    let all = of.cases.iter().zip(&of.origins).zip(&bench.maps);
+    for (((case, origin), map), subject) in all.zip(&mut record.subjects) {
         check_stop()?;
-        let map = back(&explained.relevance, &case.grid, &origin.grid)?;
+        let map = back(map, &case.grid, &origin.grid)?;
         let name = format!("{MAPS}/{}_relevance.nii.gz", file_stem(&case.id));
         let said = format!("heatproof relevance {}", of.composite.id);
         nifti::write_volume(&out.join(&name), &map, Some(&origin.header), &said)?;

@@ -1,7 +1,9 @@
 //! The whole audit: measure, judge, record.
 
-use super::case::{Bench, Explained};
-use super::checks::{CHECKS, Check};
+use std::time::Instant;
+
+use super::bench::{Answer, Bench};
+use super::checks::{self, Check};
 use super::finding::{COHORT, Finding, Outcome};
 use super::group::group_pictures;
 use super::judge::judge;
@@ -42,7 +44,8 @@ pub struct Frame {
 }
 
 /// Carries the checks out in the order given, judges them and fills the record. A check
-/// that cannot be carried out leaves unmeasurable findings.
+/// that cannot be carried out leaves unmeasurable findings, one that does not apply says why.
+/// The seconds of each check stand in the record.
 ///
 /// # Errors
 /// Those of [`judge`] and of the pictures; [`Error::Interrupted`].
@@ -54,20 +57,30 @@ pub fn run(
     progress: &dyn Progress,
 ) -> Result<Record> {
     progress.begin("audit", checks.len() as u64);
-    let mut findings = Vec::new();
+    let (mut findings, mut seconds) = (Vec::new(), Vec::new());
     for check in checks {
         check_stop()?;
+        let (card, start) = (check.card(), Instant::now());
+        if let Some(why) = bench.lacks(check.needs()) {
+            let outcome = Outcome::NotApplicable { why: why.to_owned() };
+            findings.extend(without(card, policy, &outcome));
+            continue;
+        }
         match check.measure(bench) {
             Ok(found) => findings.extend(found),
             Err(stop @ Error::Interrupted { .. }) => return Err(stop),
-            Err(error) => findings.extend(unmeasurable(check.card(), policy, &error)),
+            Err(error) => {
+                let outcome = Outcome::Unmeasurable { why: error.to_string() };
+                findings.extend(without(card, policy, &outcome));
+            }
         }
+        seconds.push((card.id.to_owned(), start.elapsed().as_secs_f64()));
         progress.advance(1, check.card().title);
     }
     progress.end();
-    let cards: Vec<&'static Card> = CHECKS.iter().chain(checks).map(|c| c.card()).collect();
+    let cards: Vec<&'static Card> = checks::all().iter().chain(checks).map(|c| c.card()).collect();
     let (judgements, verdict, summary) = judge(policy, &findings, &cards, frame.today.as_deref())?;
-    let maps = bench.explanations.iter().map(|e| e.relevance.as_slice());
+    let maps = bench.maps.iter().map(Vec::as_slice);
     let range = colour_range(bench.cases.iter().zip(maps))?;
     let numbers = 0..bench.cases.len();
     let subjects = numbers.map(|n| subject(bench, n, range)).collect::<Result<_>>()?;
@@ -87,27 +100,24 @@ pub fn run(
         summary,
         subjects,
         group_pictures: group_pictures(bench)?,
-        volatile: frame.volatile,
+        volatile: Volatile { seconds, ..frame.volatile },
     })
 }
 
 /// One finding for each quantity the policy limits, or one for the check as a whole.
-fn unmeasurable(card: &Card, policy: &Policy, error: &Error) -> Vec<Finding> {
+fn without(card: &Card, policy: &Policy, outcome: &Outcome) -> Vec<Finding> {
     let own = policy.limits.iter().filter(|l| l.check == card.id);
     let mut names: Vec<&str> = own.map(|l| l.quantity.as_str()).collect();
     if names.is_empty() {
         names.push("all");
     }
-    let why = error.to_string();
-    let made = |q: &&str| {
-        Finding::new(card.id, COHORT, q, card.unit, Outcome::Unmeasurable { why: why.clone() })
-    };
+    let made = |q: &&str| Finding::new(card.id, COHORT, q, card.unit, outcome.clone());
     names.iter().map(made).collect()
 }
 
 /// Predicted class and probability of class 1.
-fn predicted(e: &Explained) -> (usize, f64) {
-    match e.logits.as_slice() {
+fn predicted(answer: &Answer) -> (usize, f64) {
+    match answer.logits.as_slice() {
         [one] => (usize::from(*one > 0.0), sigmoid(*one)),
         all => {
             let best = (0..all.len()).fold(0, |b, c| if all[c] > all[b] { c } else { b });
@@ -130,26 +140,21 @@ fn pictures_of_arms(bench: &Bench<'_>, n: usize) -> Result<Vec<Picture>> {
 }
 
 fn subject(bench: &Bench<'_>, n: usize, range: f64) -> Result<SubjectRecord> {
-    let (case, e) = (&bench.cases[n], &bench.explanations[n]);
+    let (case, map) = (&bench.cases[n], &bench.maps[n]);
+    let answer = &bench.network()?.answers[n];
     let name = |class: usize| {
         bench.classes.get(class).cloned().unwrap_or_else(|| format!("class {class}"))
     };
-    let (best, probability) = predicted(e);
+    let (best, probability) = predicted(answer);
     Ok(SubjectRecord {
         id: case.id.clone(),
         truth: name(case.class),
         predicted: name(best),
-        score: e.score,
+        score: answer.score,
         probability,
         held_out: case.held_out,
-        ledger: e.ledger.clone(),
-        picture: picture(
-            case,
-            Some(&e.relevance),
-            range,
-            CUTS,
-            &format!("Relevance of {}", case.id),
-        )?,
+        ledger: bench.explainer()?.ledgers[n].clone(),
+        picture: picture(case, Some(map), range, CUTS, &format!("Relevance of {}", case.id))?,
         arms: if n < SHOWN { pictures_of_arms(bench, n)? } else { Vec::new() },
         image_sha256: case.image_sha256.clone(),
         map: None,

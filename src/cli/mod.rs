@@ -25,7 +25,7 @@ use std::sync::LazyLock;
 
 use clap::{Parser, Subcommand};
 
-use crate::audit::checks::CHECKS;
+use crate::audit::checks;
 use crate::card::Card;
 use crate::{Error, Result};
 use exit::ExitCode;
@@ -125,7 +125,7 @@ fn run(cli: &Cli) -> Result<ExitCode> {
 /// Cards of the checks, for pages and policies.
 fn check_cards() -> &'static [&'static Card] {
     static CARDS: LazyLock<Vec<&'static Card>> =
-        LazyLock::new(|| CHECKS.iter().map(|check| check.card()).collect());
+        LazyLock::new(|| checks::all().iter().map(|check| check.card()).collect());
     &CARDS
 }
 

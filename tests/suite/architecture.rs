@@ -25,7 +25,12 @@ const REGISTRIES: &[&str] = &[
     "src/report/figures",
     "src/explain/rules",
     "src/explain/methods",
-    "src/audit/checks",
+    "src/audit/checks/anatomy",
+    "src/audit/checks/conservation",
+    "src/audit/checks/localisation",
+    "src/audit/checks/performance",
+    "src/audit/checks/randomisation",
+    "src/audit/checks/stability",
     "src/model/layers",
 ];
 

@@ -1,126 +1,26 @@
 //! Each check on networks and maps whose truth is known: it finds what is there, and nothing
 //! where nothing is.
 
-use std::sync::LazyLock;
-
 use heatproof::audit::arms::{Arm, Compared};
-use heatproof::audit::case::{Bench, Case};
-use heatproof::audit::checks::{
-    Check, arm_agreement::ArmAgreement, ledger_closure::LedgerClosure,
-    ledger_leakage::LedgerLeakage, model_performance::ModelPerformance,
-    planted_recovery::PlantedRecovery, region_mass::RegionMass, weights_cascade::WeightsCascade,
-    weights_exchangeability::WeightsExchangeability,
-};
-use heatproof::audit::finding::{COHORT, Finding, Interval, Outcome};
-use heatproof::compute::{Array, ConvGeometry, PoolGeometry, Workspace};
-use heatproof::explain::{Composite, Start};
-use heatproof::image::{Grid, Labels, Mask};
+use heatproof::audit::bench::Bench;
+use heatproof::audit::case::Case;
+use heatproof::audit::checks::anatomy::region_mass::RegionMass;
+use heatproof::audit::checks::conservation::ledger_closure::LedgerClosure;
+use heatproof::audit::checks::conservation::ledger_leakage::LedgerLeakage;
+use heatproof::audit::checks::localisation::planted_recovery::PlantedRecovery;
+use heatproof::audit::checks::performance::model_performance::ModelPerformance;
+use heatproof::audit::checks::randomisation::weights_cascade::WeightsCascade;
+use heatproof::audit::checks::randomisation::weights_exchangeability::WeightsExchangeability;
+use heatproof::audit::checks::stability::arm_agreement::ArmAgreement;
+use heatproof::audit::finding::{Interval, Outcome};
+use heatproof::compute::{ConvGeometry, PoolGeometry};
+use heatproof::model::Graph;
 use heatproof::model::graph::From;
 use heatproof::model::layers::{average_pool::AveragePool, flatten::Flatten};
-use heatproof::model::{ArchitectureSpec, Graph, build};
 use heatproof::seed::Seed;
 
-use super::nets::{conv, heads};
-
-/// Input voxels as the tensor has them: `[k, j, i]`.
-const INPUT: [usize; 3] = [12, 16, 12];
-/// Subjects.
-const CASES: usize = 8;
-/// Re-initialised networks: the smallest p is 0.05.
-const NETWORKS: usize = 19;
-/// Slices below this one hold the planted effect.
-const PLANTED: usize = 5;
-
-static CLASSES: LazyLock<Vec<String>> = LazyLock::new(|| vec!["term".into(), "preterm".into()]);
-static COMPOSITE: LazyLock<Composite> =
-    LazyLock::new(|| Composite::named("epsilon_plus").expect("known"));
-
-/// Heads in the half of the grid that the mask holds (all but the outermost voxels), the
-/// truth in the lower slices, and a region for each of four quarters.
-static HEADS: LazyLock<Vec<Case>> = LazyLock::new(|| {
-    let [k, j, i] = INPUT;
-    let grid = Grid::centred([i, j, k], [3.0; 3]).expect("grid");
-    let voxels = i * j * k;
-    let images = heads(&mut Seed(70).stream("test/audit/heads"), CASES, INPUT);
-    let images = images.to_f64().expect("images");
-    let at = |v: usize| [v % i, v / i % j, v / (i * j)];
-    let inside = |v: usize| (0..3).all(|a| at(v)[a] > 0 && at(v)[a] + 1 < [i, j, k][a]);
-    let mask = |keep: &dyn Fn(usize) -> bool| {
-        Mask::new(grid.clone(), (0..voxels).map(keep).collect()).expect("mask")
-    };
-    let region = |v: usize| i32::from(at(v)[2] >= PLANTED) + 2 * i32::from(at(v)[1] >= 8) + 1;
-    let labels = (0..voxels).map(|v| if inside(v) { region(v) } else { 0 }).collect();
-    let labels = Labels::new(grid.clone(), labels).expect("labels");
-    (0..CASES)
-        .map(|n| Case {
-            id: format!("sub-{n}"),
-            class: n % 2,
-            data: images[n * voxels..(n + 1) * voxels].iter().map(|v| *v as f32).collect(),
-            grid: grid.clone(),
-            mask: mask(&inside),
-            labels: Some(labels.clone()),
-            truth: Some(mask(&|v| at(v)[2] < PLANTED)),
-            held_out: true,
-            image_sha256: String::new(),
-        })
-        .collect()
-});
-
-/// A network as it is drawn before any training, with the batch statistics of the heads.
-fn untrained(seed: u64) -> Graph {
-    let spec = ArchitectureSpec::named("compact", INPUT, 2).expect("known");
-    let graph = build(&spec, Seed(seed)).expect("built");
-    let data: Vec<f32> = HEADS.iter().flat_map(|c| c.data.iter().copied()).collect();
-    let [k, j, i] = INPUT;
-    let probe = Array::from_vec(data, &[CASES, 1, k, j, i]).expect("heads");
-    let layers = graph.weighted_layers();
-    graph.reinitialised(&layers, Seed(seed), Some(&probe), &mut Workspace::new()).expect("drawn")
-}
-
-/// The network with one of its arrays changed.
-fn changed(graph: &Graph, name: &str, change: impl Fn(&mut [f32])) -> Graph {
-    let mut copy = graph.duplicate().expect("copy");
-    let mut parameters = copy.parameters_mut();
-    let found = parameters.iter_mut().find(|p| p.0 == name).expect("parameter");
-    change(found.1.host_mut::<f32>().expect("f32"));
-    copy
-}
-
-/// What the checks say of a network on the heads, after `plant` has had its way.
-fn measured(check: &dyn Check, trained: &Graph, plant: impl Fn(&mut Bench<'_>)) -> Vec<Finding> {
-    let folded = trained.folded().expect("folded");
-    let (cases, seed) = (&HEADS[..], Seed(71));
-    let mut bench = Bench::new(&folded, trained, cases, &CLASSES, &COMPOSITE, Start::Margin, seed)
-        .expect("bench");
-    bench.draws = NETWORKS;
-    plant(&mut bench);
-    check.measure(&bench).expect("measured")
-}
-
-/// All numbers of a quantity but the cohort's, or the cohort's alone.
-fn values(findings: &[Finding], quantity: &str, cohort: bool) -> Vec<f64> {
-    let own = findings.iter().filter(|f| f.quantity == quantity);
-    own.filter(|f| (f.subject == COHORT) == cohort)
-        .map(|f| f.outcome.value().unwrap_or_else(|| panic!("{:?}", f.outcome)))
-        .collect()
-}
-
-fn cohort(findings: &[Finding], quantity: &str) -> f64 {
-    let all = values(findings, quantity, true);
-    assert_eq!(all.len(), 1, "{quantity}");
-    all[0]
-}
-
-/// Maps drawn by a rule from the voxel's place, the same for every subject.
-fn draw(bench: &mut Bench<'_>, value: impl Fn(&Case, usize) -> f32) {
-    for (case, e) in bench.cases.iter().zip(&mut bench.explanations) {
-        e.relevance = (0..case.grid.len()).map(|v| value(case, v)).collect();
-    }
-}
-
-fn truth(case: &Case, v: usize) -> f32 {
-    f32::from(u8::from(case.truth.as_ref().is_some_and(|t| t.data()[v])))
-}
+use super::audit_bench::*;
+use super::nets::conv;
 
 #[test]
 fn performance_is_the_lower_end_of_the_interval_and_is_not_made_up() {
@@ -138,7 +38,7 @@ fn a_ledger_that_does_not_close_is_seen_for_that_subject_alone() {
     let sound = values(&measured(&LedgerClosure, &net, |_| {}), "residual", false);
     assert!(sound.len() == CASES && sound.iter().all(|r| *r <= 1e-6), "{sound:?}");
     let found = measured(&LedgerClosure, &net, |bench| {
-        let line = &mut bench.explanations[3].ledger[2];
+        let line = &mut bench.explainer.as_mut().expect("rule").ledgers[3][2];
         line.handed_on += 1e-3 * line.mass.max(line.mass_handed_on);
     });
     let open = values(&found, "residual", false);
@@ -309,7 +209,7 @@ fn agreement_of_other_methods_is_what_their_maps_are() {
     let net = untrained(9);
     let word = |n: usize| ["gradient", "gradient_x_input", "guided_backprop", "grad_cam"][n];
     let plant = |bench: &mut Bench<'_>| {
-        let own: Vec<Vec<f32>> = bench.explanations.iter().map(|e| e.relevance.clone()).collect();
+        let own: Vec<Vec<f32>> = bench.maps.clone();
         let change = |to: fn(f32) -> f32| {
             Ok(own.iter().map(|m| m.iter().map(|v| to(*v)).collect()).collect())
         };

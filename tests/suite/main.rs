@@ -4,6 +4,7 @@ mod adjoint;
 mod agreement;
 mod architecture;
 mod audit;
+mod audit_bench;
 mod autograd;
 mod cli;
 mod cohorts;

@@ -1,16 +1,14 @@
-//! The checks: each asks one question of the bench and answers with findings. None of
+//! The checks, in families: each asks one question of the bench and answers with findings. None of
 //! them judges.
 
-pub mod arm_agreement;
-pub mod ledger_closure;
-pub mod ledger_leakage;
-pub mod model_performance;
-pub mod planted_recovery;
-pub mod region_mass;
-pub mod weights_cascade;
-pub mod weights_exchangeability;
+pub mod anatomy;
+pub mod conservation;
+pub mod localisation;
+pub mod performance;
+pub mod randomisation;
+pub mod stability;
 
-use super::case::Bench;
+use super::bench::{Bench, Needs};
 use super::finding::{COHORT, Finding, Interval, Outcome};
 use crate::Result;
 use crate::card::Card;
@@ -23,6 +21,9 @@ pub trait Check: Sync {
     /// What it says of itself.
     fn card(&self) -> &'static Card;
 
+    /// What it looks at; where the bench lacks it, the check does not apply.
+    fn needs(&self) -> Needs;
+
     /// Its findings, in a fixed order.
     ///
     /// # Errors
@@ -31,17 +32,33 @@ pub trait Check: Sync {
     fn measure(&self, bench: &Bench<'_>) -> Result<Vec<Finding>>;
 }
 
-/// All checks, in the order of the record.
-pub static CHECKS: &[&dyn Check] = &[
-    &model_performance::ModelPerformance,
-    &ledger_closure::LedgerClosure,
-    &ledger_leakage::LedgerLeakage,
-    &weights_cascade::WeightsCascade,
-    &weights_exchangeability::WeightsExchangeability,
-    &arm_agreement::ArmAgreement,
-    &region_mass::RegionMass,
-    &planted_recovery::PlantedRecovery,
+/// Checks that answer one question together.
+#[derive(Clone, Copy)]
+pub struct Family {
+    /// Name of its folder.
+    pub id: &'static str,
+    /// Title for people.
+    pub title: &'static str,
+    /// The question.
+    pub question: &'static str,
+    /// Its checks, in the order of the record.
+    pub checks: &'static [&'static dyn Check],
+}
+
+/// All families, in the order of the record.
+pub static FAMILIES: &[Family] = &[
+    performance::FAMILY,
+    conservation::FAMILY,
+    randomisation::FAMILY,
+    stability::FAMILY,
+    anatomy::FAMILY,
+    localisation::FAMILY,
 ];
+
+/// All checks, in the order of the record.
+pub fn all() -> Vec<&'static dyn Check> {
+    FAMILIES.iter().flat_map(|f| f.checks).copied().collect()
+}
 
 /// Draws of a bootstrap interval.
 const RESAMPLES: usize = 2000;

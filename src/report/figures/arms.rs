@@ -4,7 +4,8 @@ mod slices;
 
 use super::{Figure, Place};
 use crate::Result;
-use crate::audit::checks::{arm_agreement, weights_cascade};
+use crate::audit::checks::randomisation::weights_cascade;
+use crate::audit::checks::stability::arm_agreement;
 use crate::audit::finding::{Cell, Table};
 use crate::audit::record::Record;
 use crate::card::{Better, Card};

@@ -1,7 +1,8 @@
 //! Other methods beside the audited maps, as the checks write them.
 
 use super::picture;
-use crate::audit::checks::{arm_agreement, weights_cascade};
+use crate::audit::checks::randomisation::weights_cascade;
+use crate::audit::checks::stability::arm_agreement;
 use crate::audit::finding::{COHORT, Cell, Column, Finding, Outcome, Table};
 use crate::audit::record::Picture;
 

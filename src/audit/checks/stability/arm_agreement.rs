@@ -14,10 +14,11 @@ use std::collections::BTreeMap;
 
 use rayon::prelude::*;
 
-use super::{Check, interval, mean_of, of_cohort};
 use crate::Result;
 use crate::audit::arms::Compared;
-use crate::audit::case::{Bench, Case};
+use crate::audit::bench::{Bench, Needs};
+use crate::audit::case::Case;
+use crate::audit::checks::{Check, interval, mean_of, of_cohort};
 use crate::audit::finding::{Cell, Column, Finding, Outcome, Table};
 use crate::card::{Better, Card};
 use crate::stats::{Stat, rank, undefined};
@@ -98,12 +99,12 @@ pub(super) fn cells(outcome: &Outcome) -> [Cell; 3] {
 }
 
 /// A row of a table with a value and an interval per outcome.
-pub(super) fn row(name: &str, outcomes: &[Outcome]) -> Vec<Cell> {
+pub(in crate::audit::checks) fn row(name: &str, outcomes: &[Outcome]) -> Vec<Cell> {
     std::iter::once(Cell::Text(name.to_owned())).chain(outcomes.iter().flat_map(cells)).collect()
 }
 
 /// Columns of [`row`].
-pub(super) fn heads(measures: &[&str]) -> Vec<Column> {
+pub(in crate::audit::checks) fn heads(measures: &[&str]) -> Vec<Column> {
     let each = measures.iter().flat_map(|m| [(*m).to_owned(), "low".into(), "high".into()]);
     columns(&std::iter::once("method".to_owned()).chain(each).collect::<Vec<_>>())
 }
@@ -146,8 +147,8 @@ fn against(bench: &Bench<'_>, arm: &Compared) -> Vec<[Stat; 4]> {
     match &arm.maps {
         Err(why) => vec![[(); 4].map(|()| undefined(why.clone())); bench.cases.len()],
         Ok(maps) => {
-            let cases = bench.cases.par_iter().zip(&bench.explanations).zip(maps);
-            cases.map(|((case, own), map)| measures(case, &own.relevance, map)).collect()
+            let cases = bench.cases.par_iter().zip(&bench.maps).zip(maps);
+            cases.map(|((case, own), map)| measures(case, own, map)).collect()
         }
     }
 }
@@ -155,6 +156,10 @@ fn against(bench: &Bench<'_>, arm: &Compared) -> Vec<[Stat; 4]> {
 impl Check for ArmAgreement {
     fn card(&self) -> &'static Card {
         &CARD
+    }
+
+    fn needs(&self) -> Needs {
+        Needs::Network
     }
 
     fn measure(&self, bench: &Bench<'_>) -> Result<Vec<Finding>> {

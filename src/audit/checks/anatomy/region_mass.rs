@@ -11,9 +11,10 @@
 
 mod evidence;
 
-use super::{Check, interval, mean_of, of_cohort, of_subject};
 use crate::Result;
-use crate::audit::case::{Bench, Case};
+use crate::audit::bench::{Bench, Needs};
+use crate::audit::case::Case;
+use crate::audit::checks::{Check, interval, mean_of, of_cohort, of_subject};
 use crate::audit::finding::{Cell, Column, Finding, Series, Table};
 use crate::card::{Better, Card};
 use crate::image::atlas::{Atlas, Side};
@@ -184,6 +185,10 @@ impl Check for RegionMass {
         &CARD
     }
 
+    fn needs(&self) -> Needs {
+        Needs::Maps
+    }
+
     fn measure(&self, bench: &Bench<'_>) -> Result<Vec<Finding>> {
         let labelled = bench.cases.iter().all(|c| c.labels.is_some());
         let atlas = bench.atlas.filter(|_| labelled);
@@ -191,8 +196,8 @@ impl Check for RegionMass {
         let (mut background, mut shell) = (Vec::new(), Vec::new());
         let mut names = vec!["background".to_owned(), "brain without label".to_owned()];
         names.extend(atlas.into_iter().flat_map(Atlas::regions).map(|r| r.name.clone()));
-        for (case, e) in bench.cases.iter().zip(&bench.explanations) {
-            let own = parts(case, atlas, &e.relevance);
+        for (case, map) in bench.cases.iter().zip(&bench.maps) {
+            let own = parts(case, atlas, map);
             let share = shares(&own);
             let mut found = of_subject(&CARD, &case.id, "background_share", share[0].clone());
             let y: std::result::Result<Vec<f64>, _> = share.iter().cloned().collect();
@@ -208,7 +213,7 @@ impl Check for RegionMass {
                 });
             }
             out.push(found);
-            let ratio = boundary(case, &e.relevance);
+            let ratio = boundary(case, map);
             out.push(of_subject(&CARD, &case.id, "boundary_share_ratio", ratio.clone()));
             background.push(share[0].clone());
             shell.push(ratio);

@@ -8,9 +8,9 @@
 //!   be right for wrong reasons.
 //! * **Source** Hanley & McNeil 1982, <https://doi.org/10.1148/radiology.143.1.7063747>.
 
-use super::{Check, of_cohort};
 use crate::Result;
-use crate::audit::case::Bench;
+use crate::audit::bench::{Bench, Needs};
+use crate::audit::checks::{Check, of_cohort};
 use crate::audit::finding::{Finding, Outcome};
 use crate::card::{Better, Card};
 
@@ -34,6 +34,10 @@ pub struct ModelPerformance;
 impl Check for ModelPerformance {
     fn card(&self) -> &'static Card {
         &CARD
+    }
+
+    fn needs(&self) -> Needs {
+        Needs::Maps
     }
 
     fn measure(&self, bench: &Bench<'_>) -> Result<Vec<Finding>> {

@@ -12,9 +12,9 @@
 //!   decision boundary |f| is small and amplification large by itself.
 //! * **Source** Srinivas & Fleuret 2019, <https://arxiv.org/abs/1905.00780>.
 
-use super::{Check, of_subject};
 use crate::Result;
-use crate::audit::case::Bench;
+use crate::audit::bench::{Bench, Needs};
+use crate::audit::checks::{Check, of_subject};
 use crate::audit::finding::Finding;
 use crate::card::{Better, Card};
 use crate::explain::ledger::LedgerLine;
@@ -62,11 +62,18 @@ impl Check for LedgerLeakage {
         &CARD
     }
 
+    fn needs(&self) -> Needs {
+        Needs::Explainer
+    }
+
     fn measure(&self, bench: &Bench<'_>) -> Result<Vec<Finding>> {
         let mut out = Vec::new();
-        for (case, e) in bench.cases.iter().zip(&bench.explanations) {
+        let ledgers = bench.cases.iter().zip(&bench.explainer()?.ledgers);
+        for ((case, ledger), (map, answer)) in
+            ledgers.zip(bench.maps.iter().zip(&bench.network()?.answers))
+        {
             let names = ["leak_share", "amplification", "cancellation"];
-            for (name, stat) in names.iter().zip(numbers(&e.ledger, &e.relevance, e.score)) {
+            for (name, stat) in names.iter().zip(numbers(ledger, map, answer.score)) {
                 out.push(of_subject(&CARD, &case.id, name, stat));
             }
         }

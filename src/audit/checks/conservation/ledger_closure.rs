@@ -7,9 +7,9 @@
 //! * **When it misleads** It says nothing of where relevance goes: see `ledger_leakage`.
 //! * **Source** Bach et al. 2015, <https://doi.org/10.1371/journal.pone.0130140>.
 
-use super::{Check, of_subject};
 use crate::Result;
-use crate::audit::case::Bench;
+use crate::audit::bench::{Bench, Needs};
+use crate::audit::checks::{Check, of_subject};
 use crate::audit::finding::Finding;
 use crate::card::{Better, Card};
 use crate::explain::ledger::LedgerLine;
@@ -48,9 +48,15 @@ impl Check for LedgerClosure {
         &CARD
     }
 
+    fn needs(&self) -> Needs {
+        Needs::Explainer
+    }
+
     fn measure(&self, bench: &Bench<'_>) -> Result<Vec<Finding>> {
-        let pairs = bench.cases.iter().zip(&bench.explanations);
-        Ok(pairs.map(|(c, e)| of_subject(&CARD, &c.id, "residual", residual(&e.ledger))).collect())
+        let pairs = bench.cases.iter().zip(&bench.explainer()?.ledgers);
+        Ok(pairs
+            .map(|(c, ledger)| of_subject(&CARD, &c.id, "residual", residual(ledger)))
+            .collect())
     }
 }
 

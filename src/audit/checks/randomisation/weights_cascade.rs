@@ -13,9 +13,9 @@ pub mod arms;
 
 use rayon::prelude::*;
 
-use super::{Check, interval, mean_of, of_cohort};
 use crate::Result;
-use crate::audit::case::{Bench, Explained};
+use crate::audit::bench::{Answer, Bench, Needs};
+use crate::audit::checks::{Check, interval, mean_of, of_cohort};
 use crate::audit::finding::{Finding, Series};
 use crate::card::{Better, Card};
 use crate::compute::Workspace;
@@ -64,14 +64,16 @@ fn similarity(a: &[f64], b: &[f64]) -> [Stat; 4] {
 /// Per case the four similarities and |change of score|.
 type Stage = Vec<([Stat; 4], f64)>;
 
-fn compare(bench: &Bench<'_>, other: &[Explained]) -> Stage {
-    let work = bench.cases.par_iter().zip(&bench.explanations).zip(other);
-    work.map(|((case, own), new)| {
-        let inside = case.inside();
-        let (a, b) = (within(&own.relevance, &inside), within(&new.relevance, &inside));
-        (similarity(&a, &b), (own.score - new.score).abs())
-    })
-    .collect()
+fn compare(bench: &Bench<'_>, maps: &[Vec<f32>], answers: &[Answer]) -> Result<Stage> {
+    let before = &bench.network()?.answers;
+    let one = |n: usize| {
+        let (own, new) = (&bench.maps[n], &maps[n]);
+        let (before, after) = (&before[n], &answers[n]);
+        let inside = bench.cases[n].inside();
+        let (a, b) = (within(own, &inside), within(new, &inside));
+        (similarity(&a, &b), (before.score - after.score).abs())
+    };
+    Ok((0..bench.cases.len()).into_par_iter().map(one).collect())
 }
 
 /// Mean over draws, per case.
@@ -97,7 +99,7 @@ fn between(bench: &Bench<'_>, which: usize) -> Stat {
         .map(|&[a, b]| {
             let mut inside = bench.cases[a].inside();
             inside.retain(|&v| bench.cases[b].mask.data()[v]);
-            let map = |s: usize| within(&bench.explanations[s].relevance, &inside);
+            let map = |s: usize| within(&bench.maps[s], &inside);
             similarity(&map(a), &map(b))[which].clone()
         })
         .collect();
@@ -109,17 +111,22 @@ impl Check for WeightsCascade {
         &CARD
     }
 
+    fn needs(&self) -> Needs {
+        Needs::Explainer
+    }
+
     fn measure(&self, bench: &Bench<'_>) -> Result<Vec<Finding>> {
-        let layers = bench.trained.weighted_layers();
+        let layers = bench.network()?.trained.weighted_layers();
         let mut ws = Workspace::new();
         let mut draws: Vec<Vec<Stage>> = Vec::new();
         let mut of_arms = Vec::new();
         for d in 0..DRAWS {
             let seed = bench.seed.child(&format!("audit/weights_cascade/draw-{d}"));
-            let mut stages = vec![compare(bench, &bench.explanations)];
+            let mut stages = vec![compare(bench, &bench.maps, &bench.network()?.answers)?];
             for to in 1..=layers.len() {
                 let net = bench.redrawn(&layers[..to], seed, &mut ws)?;
-                stages.push(compare(bench, &bench.explained(&net.folded()?, &mut ws)?));
+                let new = bench.explained(&net.folded()?, &mut ws)?;
+                stages.push(compare(bench, &new.maps, &new.answers)?);
                 if to == layers.len() && d < DRAWS_OF_ARMS {
                     of_arms.push(arms::under(bench, &net, &mut ws)?);
                 }

@@ -2,12 +2,12 @@
 
 use rayon::prelude::*;
 
-use super::super::arm_agreement::{heads, row};
-use super::super::{mean_of, of_cohort};
 use super::{CARD, similarity, size, within};
 use crate::Result;
 use crate::audit::arms::Compared;
-use crate::audit::case::Bench;
+use crate::audit::bench::Bench;
+use crate::audit::checks::stability::arm_agreement::{heads, row};
+use crate::audit::checks::{mean_of, of_cohort};
 use crate::audit::finding::{Finding, Outcome, Table};
 use crate::compute::Workspace;
 use crate::model::Graph;
@@ -52,7 +52,7 @@ pub(super) fn findings(
     own: [Outcome; 2],
 ) -> Vec<Finding> {
     let mut table = Table { name: ARMS.to_owned(), columns: heads(&MEASURES), rows: Vec::new() };
-    table.rows.push(row(&format!("{} (audited)", bench.composite.id), &own));
+    table.rows.push(row(&format!("{} (audited)", bench.maker), &own));
     let mut found: Vec<Finding> = Vec::new();
     for (at, arm) in bench.arms.iter().enumerate() {
         let key = arm.arm.key();

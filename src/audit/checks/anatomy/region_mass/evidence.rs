@@ -3,9 +3,9 @@
 //! The map need not agree: a network may read brightness instead of size, or one region to
 //! correct for another. Disagreement is reported, never judged.
 
-use super::super::{of_cohort, outcome};
 use super::CARD;
-use crate::audit::case::Bench;
+use crate::audit::bench::Bench;
+use crate::audit::checks::{of_cohort, outcome};
 use crate::audit::finding::Finding;
 use crate::image::atlas::{Atlas, Region};
 use crate::stats::{Stat, rank};

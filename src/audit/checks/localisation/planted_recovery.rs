@@ -9,9 +9,10 @@
 
 use std::collections::BTreeMap;
 
-use super::{Check, mean_of, of_cohort, of_subject};
 use crate::Result;
-use crate::audit::case::{Bench, Case};
+use crate::audit::bench::{Bench, Needs};
+use crate::audit::case::Case;
+use crate::audit::checks::{Check, mean_of, of_cohort, of_subject};
 use crate::audit::finding::{Finding, Outcome};
 use crate::card::{Better, Card};
 use crate::stats::{Stat, curve, undefined};
@@ -85,16 +86,20 @@ impl Check for PlantedRecovery {
         &CARD
     }
 
+    fn needs(&self) -> Needs {
+        Needs::Maps
+    }
+
     fn measure(&self, bench: &Bench<'_>) -> Result<Vec<Finding>> {
         let (mut out, mut stats) = (Vec::new(), Vec::new());
-        for (case, e) in bench.cases.iter().zip(&bench.explanations) {
+        for (case, map) in bench.cases.iter().zip(&bench.maps) {
             let truth = case.truth.as_ref().filter(|t| t.count() > 0);
             let Some(truth) = truth else { continue };
-            let stat = enrichment(case, truth.data(), &e.relevance);
+            let stat = enrichment(case, truth.data(), map);
             out.push(of_subject(&CARD, &case.id, "enrichment_auc", stat.clone()));
             stats.push(stat);
             if case.labels.is_some() {
-                let stat = hit(case, truth.data(), &e.relevance);
+                let stat = hit(case, truth.data(), map);
                 out.push(of_subject(&CARD, &case.id, "region_hit", stat));
             }
         }

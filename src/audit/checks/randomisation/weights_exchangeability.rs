@@ -17,8 +17,9 @@
 
 use rayon::prelude::*;
 
-use super::{Check, of_cohort, outcome};
-use crate::audit::case::{Bench, Case};
+use crate::audit::bench::{Bench, Needs};
+use crate::audit::case::Case;
+use crate::audit::checks::{Check, of_cohort, outcome};
 use crate::audit::finding::{Finding, Outcome, Series};
 use crate::card::{Better, Card};
 use crate::compute::Workspace;
@@ -130,17 +131,20 @@ impl Check for WeightsExchangeability {
         &CARD
     }
 
+    fn needs(&self) -> Needs {
+        Needs::Explainer
+    }
+
     fn measure(&self, bench: &Bench<'_>) -> Result<Vec<Finding>> {
-        let layers = bench.trained.weighted_layers();
+        let layers = bench.network()?.trained.weighted_layers();
         let reduce = |maps: &[Vec<f32>]| -> Result<Vec<Vec<f32>>> {
             bench.cases.iter().zip(maps).map(|(case, map)| coarse(case, map)).collect()
         };
         let size = |maps: &[Vec<f32>]| -> Vec<Vec<f32>> {
             maps.iter().map(|m| m.iter().map(|v| v.abs()).collect()).collect()
         };
-        let own: Vec<Vec<f32>> = bench.explanations.iter().map(|e| e.relevance.clone()).collect();
-        let mut signed = vec![reduce(&own)?];
-        let mut sizes = vec![reduce(&size(&own))?];
+        let mut signed = vec![reduce(&bench.maps)?];
+        let mut sizes = vec![reduce(&size(&bench.maps))?];
         let drawn: Result<Vec<_>> = (0..bench.draws)
             .into_par_iter()
             .map_init(Workspace::new, |ws, d| {

@@ -1,0 +1,330 @@
+//! The bench of an audit: subjects, their maps, and what made the maps, as far as it is known.
+
+use std::collections::BTreeSet;
+
+use super::arms::Compared;
+use super::case::Case;
+use super::evidence::Evidence;
+use super::finding::Interval;
+use crate::compute::{Array, Workspace};
+use crate::explain::ledger::LedgerLine;
+use crate::explain::{Composite, Explanation, Start, explain, start};
+use crate::image::atlas::Atlas;
+use crate::model::Graph;
+use crate::progress::check_stop;
+use crate::seed::Seed;
+use crate::{Error, Result};
+
+/// Subjects explained at once.
+const BATCH: usize = 4;
+/// Subjects on which batch statistics of re-initialised networks are recalibrated.
+const PROBES: usize = 8;
+/// Re-initialised networks unless told otherwise: the smallest p is then 0.01.
+pub const DRAWS: usize = 99;
+
+/// What a check looks at; each holds what the one before it holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Needs {
+    /// Images and maps.
+    Maps,
+    /// The network too: its answers to images.
+    Network,
+    /// The rule too, by which the network's maps can be made again.
+    Explainer,
+}
+
+/// What the network answers for one subject.
+#[derive(Debug, Clone)]
+pub struct Answer {
+    /// The explained score.
+    pub score: f64,
+    /// Logits of the network.
+    pub logits: Vec<f64>,
+}
+
+/// The network that was explained.
+#[derive(Debug)]
+pub struct Explained<'a> {
+    /// Batch norm folded: what is explained.
+    pub graph: &'a Graph,
+    /// The same network before folding, from which re-initialised ones are made.
+    pub trained: &'a Graph,
+    /// What is explained.
+    pub start: Start,
+    /// Its answers, one per case.
+    pub answers: Vec<Answer>,
+}
+
+/// The rule, and where the relevance of each layer went.
+#[derive(Debug)]
+pub struct Explainer<'a> {
+    /// Rules.
+    pub composite: &'a Composite,
+    /// Ledgers, one per case, output first.
+    pub ledgers: Vec<Vec<LedgerLine>>,
+}
+
+/// Everything a check may look at.
+#[derive(Debug)]
+pub struct Bench<'a> {
+    /// The subjects, all on one grid.
+    pub cases: &'a [Case],
+    /// The audited maps, one per case: relevance per voxel, i fastest.
+    pub maps: Vec<Vec<f32>>,
+    /// What made the maps, in a word: the rule, or where the maps came from.
+    pub maker: &'a str,
+    /// Class names, class 0 first.
+    pub classes: &'a [String],
+    /// The network, where there is one.
+    pub network: Option<Explained<'a>>,
+    /// The rule, where the maps were made here.
+    pub explainer: Option<Explainer<'a>>,
+    /// Names of the regions.
+    pub atlas: Option<&'a Atlas>,
+    /// What region sizes alone say of the label.
+    pub evidence: Option<&'a Evidence>,
+    /// Seed of the audit.
+    pub seed: Seed,
+    /// Re-initialised networks of the exchangeability test.
+    pub draws: usize,
+    /// Interval of the AUC on subjects the network is not known to have seen, or why there is
+    /// none.
+    pub performance: std::result::Result<Interval, String>,
+    /// Other methods with their maps, see [`Bench::compare_with`].
+    pub arms: Vec<Compared>,
+}
+
+/// A batch explained: an answer, a map and a ledger per sample.
+#[derive(Debug, Default)]
+pub struct Batch {
+    /// Answers.
+    pub answers: Vec<Answer>,
+    /// Maps, i fastest.
+    pub maps: Vec<Vec<f32>>,
+    /// Ledgers, output first.
+    pub ledgers: Vec<Vec<LedgerLine>>,
+}
+
+impl<'a> Bench<'a> {
+    /// Cases with maps made elsewhere, and nothing known of what made them. `network`, `atlas`,
+    /// `evidence`, `draws` and `performance` are set afterwards where they differ from none,
+    /// none, none, [`DRAWS`] and nothing measured.
+    ///
+    /// # Errors
+    /// `E-AUDIT-001` for cases that cannot be audited, [`Error::Shape`] for cases and maps on
+    /// different grids.
+    pub fn of_maps(
+        cases: &'a [Case],
+        maps: Vec<Vec<f32>>,
+        maker: &'a str,
+        classes: &'a [String],
+        seed: Seed,
+    ) -> Result<Self> {
+        check(cases, classes.len())?;
+        let fits = |(case, map): (&Case, &Vec<f32>)| case.grid.len() == map.len();
+        if maps.len() != cases.len() || !cases.iter().zip(&maps).all(fits) {
+            return Err(Error::internal("maps that do not fit their cases"));
+        }
+        Ok(Self {
+            cases,
+            maps,
+            maker,
+            classes,
+            network: None,
+            explainer: None,
+            atlas: None,
+            evidence: None,
+            seed,
+            draws: DRAWS,
+            performance: Err("nothing was measured".to_owned()),
+            arms: Vec::new(),
+        })
+    }
+
+    /// Explains all cases, and sets the rest as [`Bench::of_maps`] does.
+    ///
+    /// # Errors
+    /// As [`Bench::of_maps`], and those of [`explain`].
+    pub fn new(
+        graph: &'a Graph,
+        trained: &'a Graph,
+        cases: &'a [Case],
+        classes: &'a [String],
+        composite: &'a Composite,
+        start: Start,
+        seed: Seed,
+    ) -> Result<Self> {
+        check(cases, classes.len())?;
+        let blank = cases.iter().map(|c| vec![0.0; c.grid.len()]).collect();
+        let mut bench = Self::of_maps(cases, blank, &composite.id, classes, seed)?;
+        bench.network = Some(Explained { graph, trained, start, answers: Vec::new() });
+        bench.explainer = Some(Explainer { composite, ledgers: Vec::new() });
+        let made = bench.explained(graph, &mut Workspace::new())?;
+        bench.maps = made.maps;
+        bench.network = Some(Explained { graph, trained, start, answers: made.answers });
+        bench.explainer = Some(Explainer { composite, ledgers: made.ledgers });
+        Ok(bench)
+    }
+
+    /// Why a check that needs so much cannot be carried out here, or none where it can.
+    pub fn lacks(&self, needs: Needs) -> Option<&'static str> {
+        match needs {
+            Needs::Network | Needs::Explainer if self.network.is_none() => {
+                Some("the maps came without the network that they explain")
+            }
+            Needs::Explainer if self.explainer.is_none() => {
+                Some("the maps were made elsewhere and cannot be made again here")
+            }
+            _ => None,
+        }
+    }
+
+    /// The network.
+    ///
+    /// # Errors
+    /// [`Error::Internal`] where [`Bench::lacks`] says that there is none.
+    pub fn network(&self) -> Result<&Explained<'a>> {
+        self.network.as_ref().ok_or_else(|| Error::internal("a bench without a network"))
+    }
+
+    /// The rule.
+    ///
+    /// # Errors
+    /// [`Error::Internal`] where [`Bench::lacks`] says that there is none.
+    pub fn explainer(&self) -> Result<&Explainer<'a>> {
+        self.explainer.as_ref().ok_or_else(|| Error::internal("a bench without a rule"))
+    }
+
+    /// The images of cases `from..to` as a tensor `[n, 1, k, j, i]`.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] never in practice: the cases were checked.
+    pub fn batch(&self, from: usize, to: usize) -> Result<Array> {
+        let cases = self.cases.get(from..to).unwrap_or_default();
+        self.tensor(cases.iter().map(|c| c.data.as_slice()))
+    }
+
+    /// Images on the grid of the cases, i fastest, as a tensor `[n, 1, k, j, i]`.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] for images of another size.
+    pub fn tensor<'b>(&self, images: impl Iterator<Item = &'b [f32]>) -> Result<Array> {
+        let [i, j, k] = self.cases.first().map_or([0; 3], |c| c.grid.shape());
+        let (mut data, mut n) = (Vec::new(), 0);
+        for image in images {
+            data.extend_from_slice(image);
+            n += 1;
+        }
+        Array::from_vec(data, &[n, 1, k, j, i])
+    }
+
+    /// Scores of the network for images on the grid of the cases: what is explained, in its
+    /// unit. Images run in batches that do not change the numbers.
+    ///
+    /// # Errors
+    /// As [`Bench::network`], and those of [`Graph::forward`].
+    pub fn scores(&self, images: &[Vec<f32>], ws: &mut Workspace) -> Result<Vec<f64>> {
+        let network = self.network()?;
+        let mut out = Vec::with_capacity(images.len());
+        for part in images.chunks(BATCH) {
+            check_stop()?;
+            let x = self.tensor(part.iter().map(Vec::as_slice))?;
+            let logits = network.graph.forward(&x, ws)?;
+            ws.give(x);
+            out.extend(start::seed(&logits, &vec![network.start; part.len()])?.scores);
+            ws.give(logits);
+        }
+        Ok(out)
+    }
+
+    /// Answers, maps and ledgers of images on the grid of the cases under a canonical network.
+    ///
+    /// # Errors
+    /// As [`Bench::network`] and [`Bench::explainer`], and those of [`explain`].
+    pub fn explain_images(
+        &self,
+        graph: &Graph,
+        images: &[&[f32]],
+        ws: &mut Workspace,
+    ) -> Result<Batch> {
+        let (start, composite) = (self.network()?.start, self.explainer()?.composite);
+        let mut out = Batch::default();
+        for part in images.chunks(BATCH) {
+            check_stop()?;
+            let x = self.tensor(part.iter().copied())?;
+            let found = explain(graph, &x, composite, start, ws)?;
+            ws.give(x);
+            split(found, part.len(), &mut out, ws)?;
+        }
+        Ok(out)
+    }
+
+    /// Answers, maps and ledgers of all cases under another canonical network.
+    ///
+    /// # Errors
+    /// As [`Bench::explain_images`].
+    pub fn explained(&self, graph: &Graph, ws: &mut Workspace) -> Result<Batch> {
+        let images: Vec<&[f32]> = self.cases.iter().map(|c| c.data.as_slice()).collect();
+        self.explain_images(graph, &images, ws)
+    }
+
+    /// The maps of all cases under another canonical network.
+    ///
+    /// # Errors
+    /// As [`Bench::explained`].
+    pub fn explain_with(&self, graph: &Graph, ws: &mut Workspace) -> Result<Vec<Vec<f32>>> {
+        Ok(self.explained(graph, ws)?.maps)
+    }
+
+    /// The trained network with the named layers drawn anew, made canonical.
+    ///
+    /// # Errors
+    /// As [`Bench::redrawn`], and those of [`Graph::folded`].
+    pub fn randomised(&self, layers: &[String], seed: Seed, ws: &mut Workspace) -> Result<Graph> {
+        self.redrawn(layers, seed, ws)?.folded()
+    }
+
+    /// The trained network with the named layers drawn anew. Batch statistics are
+    /// recalibrated on the first few cases.
+    ///
+    /// # Errors
+    /// As [`Bench::network`], and those of [`Graph::reinitialised`].
+    pub fn redrawn(&self, layers: &[String], seed: Seed, ws: &mut Workspace) -> Result<Graph> {
+        let probe = self.batch(0, PROBES.min(self.cases.len()))?;
+        let drawn = self.network()?.trained.reinitialised(layers, seed, Some(&probe), ws)?;
+        ws.give(probe);
+        Ok(drawn)
+    }
+}
+
+/// Refuses cases that cannot be audited together.
+fn check(cases: &[Case], classes: usize) -> Result<()> {
+    let fix = "Choose subjects to audit, each once";
+    let Some(first) = cases.first() else {
+        return Err(Error::usage("E-AUDIT-001", "there is no subject to audit", fix));
+    };
+    let mut seen = BTreeSet::new();
+    for case in cases {
+        case.check(first.grid.shape(), classes)?;
+        if !seen.insert(case.id.as_str()) {
+            return Err(Error::usage("E-AUDIT-001", format!("{} occurs twice", case.id), fix));
+        }
+    }
+    Ok(())
+}
+
+/// Cuts an explanation into its samples.
+fn split(found: Explanation, n: usize, out: &mut Batch, ws: &mut Workspace) -> Result<()> {
+    let Explanation { scores, logits, relevance, ledgers, .. } = found;
+    let values: Vec<f32> = relevance.to_f64()?.into_iter().map(|v| v as f32).collect();
+    ws.give(relevance);
+    let (voxels, classes) = (values.len() / n.max(1), logits.len() / n.max(1));
+    if scores.len() != n || ledgers.len() != n || voxels * n != values.len() || classes * n == 0 {
+        return Err(Error::internal(format!("{} explanations of {n} samples", scores.len())));
+    }
+    let answers = scores.into_iter().zip(logits.chunks(classes));
+    out.answers.extend(answers.map(|(score, l)| Answer { score, logits: l.to_vec() }));
+    out.maps.extend(values.chunks(voxels).map(<[f32]>::to_vec));
+    out.ledgers.extend(ledgers);
+    Ok(())
+}
