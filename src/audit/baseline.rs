@@ -51,10 +51,12 @@ pub struct Baseline {
 pub struct SubjectBaseline {
     /// Participant id.
     pub id: String,
-    /// Explained score, log-odds.
-    pub score: f64,
+    /// Explained score, log-odds; this and the next are missing for maps without a network.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub score: Option<f64>,
     /// Predicted class.
-    pub predicted: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub predicted: Option<String>,
     /// SHA-256 of the image file.
     pub image_sha256: String,
     /// Numbers of the checks, by check and quantity.
@@ -132,7 +134,7 @@ pub fn record(record: &Record, maps: &[CoarseMap]) -> Result<Baseline> {
         let map = maps.iter().find(|m| m.subject == s.id).map(round_map).transpose()?;
         subjects.push(SubjectBaseline {
             id: s.id.clone(),
-            score: checked(s.score, &format!("the score of {}", s.id))?,
+            score: s.score.map(|v| checked(v, &format!("the score of {}", s.id))).transpose()?,
             predicted: s.predicted.clone(),
             image_sha256: s.image_sha256.clone(),
             values: values(record, &s.id)?,
@@ -145,14 +147,15 @@ pub fn record(record: &Record, maps: &[CoarseMap]) -> Result<Baseline> {
     if subjects.windows(2).any(|w| w[0].id == w[1].id) {
         return Err(broken("a subject occurs twice"));
     }
+    let model = record.model.as_ref();
     Ok(Baseline {
         kind: KIND.to_owned(),
         schema_version: SCHEMA_VERSION.to_owned(),
         program_version: record.provenance.version.clone(),
         engine: record.provenance.engine.clone(),
-        architecture: record.model.architecture.clone(),
-        input_shape: record.model.input_shape,
-        model_sha256: record.model.sha256.clone(),
+        architecture: model.map_or_else(String::new, |m| m.architecture.clone()),
+        input_shape: model.map_or([0; 3], |m| m.input_shape),
+        model_sha256: model.map_or_else(String::new, |m| m.sha256.clone()),
         rule: record.explanation.rule.clone(),
         start: record.explanation.start.clone(),
         subjects,

@@ -9,9 +9,9 @@ fn subject(id: &str, score: f64) -> SubjectRecord {
     SubjectRecord {
         id: id.into(),
         truth: "a".into(),
-        predicted: if score > 0.0 { "b" } else { "a" }.into(),
-        score,
-        probability: 0.5,
+        predicted: Some(if score > 0.0 { "b" } else { "a" }.into()),
+        score: Some(score),
+        probability: Some(0.5),
         held_out: true,
         ledger: vec![],
         picture: Picture { caption: String::new(), colour_range: 1.0, slices: vec![] },
@@ -61,7 +61,7 @@ fn made() -> Record {
             target: word(),
             notes: vec![],
         },
-        model: ModelCard {
+        model: Some(ModelCard {
             architecture: "compact".into(),
             parameters: 1,
             input_shape: [8, 8, 8],
@@ -69,7 +69,7 @@ fn made() -> Record {
             sha256: "abc".into(),
             layers: table,
             fold_proof: word(),
-        },
+        }),
         performance: None,
         explanation: ExplanationCard {
             rule: "epsilon".into(),
@@ -98,7 +98,7 @@ fn map(subject: &str) -> CoarseMap {
 fn a_record_becomes_a_small_sorted_rounded_baseline_and_reads_back() {
     let b = record(&made(), &[map("sub-01")]).expect("baseline");
     assert_eq!(b.subjects.iter().map(|s| s.id.as_str()).collect::<Vec<_>>(), ["sub-01", "sub-02"]);
-    assert_eq!(b.subjects[1].score, 0.333333333);
+    assert_eq!(b.subjects[1].score, Some(0.333333333));
     assert_eq!(b.subjects[0].regions, [0.1, 0.666666667]);
     assert_eq!(b.subjects[0].values[0].verdict, Verdict::Pass);
     assert!(b.subjects[0].map.is_some() && b.subjects[1].map.is_none());
@@ -129,7 +129,7 @@ fn region_tables_serve_as_well_as_series() {
 fn refusals() {
     let code = |r: &Record, maps: &[CoarseMap]| record(r, maps).expect_err("refused").code();
     let mut r = made();
-    r.subjects[0].score = f64::NAN;
+    r.subjects[0].score = Some(f64::NAN);
     assert_eq!(code(&r, &[]), "E-BASELINE-001");
     let mut bad = map("sub-01");
     bad.values.pop();

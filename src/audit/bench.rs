@@ -67,7 +67,7 @@ pub struct Explainer<'a> {
 /// Everything a check may look at.
 #[derive(Debug)]
 pub struct Bench<'a> {
-    /// The subjects, all on one grid.
+    /// The subjects, all on one grid where there is a network.
     pub cases: &'a [Case],
     /// The audited maps, one per case: relevance per voxel, i fastest.
     pub maps: Vec<Vec<f32>>,
@@ -120,7 +120,7 @@ impl<'a> Bench<'a> {
         classes: &'a [String],
         seed: Seed,
     ) -> Result<Self> {
-        check(cases, classes.len())?;
+        check(cases, classes.len(), false)?;
         let fits = |(case, map): (&Case, &Vec<f32>)| case.grid.len() == map.len();
         if maps.len() != cases.len() || !cases.iter().zip(&maps).all(fits) {
             return Err(Error::internal("maps that do not fit their cases"));
@@ -154,7 +154,7 @@ impl<'a> Bench<'a> {
         start: Start,
         seed: Seed,
     ) -> Result<Self> {
-        check(cases, classes.len())?;
+        check(cases, classes.len(), true)?;
         let blank = cases.iter().map(|c| vec![0.0; c.grid.len()]).collect();
         let mut bench = Self::of_maps(cases, blank, &composite.id, classes, seed)?;
         bench.network = Some(Explained { graph, trained, start, answers: Vec::new() });
@@ -164,6 +164,23 @@ impl<'a> Bench<'a> {
         bench.network = Some(Explained { graph, trained, start, answers: made.answers });
         bench.explainer = Some(Explainer { composite, ledgers: made.ledgers });
         Ok(bench)
+    }
+
+    /// Names the network that the maps explain, and asks it about all cases.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] for cases on different grids; those of [`Graph::forward`].
+    pub fn answered_by(
+        &mut self,
+        graph: &'a Graph,
+        trained: &'a Graph,
+        start: Start,
+    ) -> Result<()> {
+        check(self.cases, self.classes.len(), true)?;
+        let images: Vec<&[f32]> = self.cases.iter().map(|c| c.data.as_slice()).collect();
+        let answers = self.answers(graph, start, &images, &mut Workspace::new())?;
+        self.network = Some(Explained { graph, trained, start, answers });
+        Ok(())
     }
 
     /// Why a check that needs so much cannot be carried out here, or none where it can.
@@ -218,23 +235,44 @@ impl<'a> Bench<'a> {
         Array::from_vec(data, &[n, 1, k, j, i])
     }
 
-    /// Scores of the network for images on the grid of the cases: what is explained, in its
-    /// unit. Images run in batches that do not change the numbers.
+    /// Answers of a canonical network to images on the grid of the cases, in batches that do
+    /// not change the numbers.
     ///
     /// # Errors
-    /// As [`Bench::network`], and those of [`Graph::forward`].
-    pub fn scores(&self, images: &[Vec<f32>], ws: &mut Workspace) -> Result<Vec<f64>> {
-        let network = self.network()?;
+    /// [`Error::Shape`] for images of another size; those of [`Graph::forward`];
+    /// [`Error::Interrupted`].
+    pub fn answers(
+        &self,
+        graph: &Graph,
+        start: Start,
+        images: &[&[f32]],
+        ws: &mut Workspace,
+    ) -> Result<Vec<Answer>> {
         let mut out = Vec::with_capacity(images.len());
         for part in images.chunks(BATCH) {
             check_stop()?;
-            let x = self.tensor(part.iter().map(Vec::as_slice))?;
-            let logits = network.graph.forward(&x, ws)?;
+            let x = self.tensor(part.iter().copied())?;
+            let logits = graph.forward(&x, ws)?;
             ws.give(x);
-            out.extend(start::seed(&logits, &vec![network.start; part.len()])?.scores);
+            let scores = start::seed(&logits, &vec![start; part.len()])?.scores;
+            let values = logits.to_f64()?;
+            let rows = values.chunks((values.len() / part.len()).max(1));
+            let both = scores.into_iter().zip(rows);
+            out.extend(both.map(|(score, l)| Answer { score, logits: l.to_vec() }));
             ws.give(logits);
         }
         Ok(out)
+    }
+
+    /// Scores of the network for images on the grid of the cases: what is explained, in its
+    /// unit.
+    ///
+    /// # Errors
+    /// As [`Bench::network`] and [`Bench::answers`].
+    pub fn scores(&self, images: &[&[f32]], ws: &mut Workspace) -> Result<Vec<f64>> {
+        let network = self.network()?;
+        let all = self.answers(network.graph, network.start, images, ws)?;
+        Ok(all.into_iter().map(|a| a.score).collect())
     }
 
     /// Answers, maps and ledgers of images on the grid of the cases under a canonical network.
@@ -297,15 +335,15 @@ impl<'a> Bench<'a> {
     }
 }
 
-/// Refuses cases that cannot be audited together.
-fn check(cases: &[Case], classes: usize) -> Result<()> {
+/// Refuses cases that cannot be audited together; a network needs them on one grid.
+fn check(cases: &[Case], classes: usize, one_grid: bool) -> Result<()> {
     let fix = "Choose subjects to audit, each once";
     let Some(first) = cases.first() else {
         return Err(Error::usage("E-AUDIT-001", "there is no subject to audit", fix));
     };
     let mut seen = BTreeSet::new();
     for case in cases {
-        case.check(first.grid.shape(), classes)?;
+        case.check(if one_grid { first.grid.shape() } else { case.grid.shape() }, classes)?;
         if !seen.insert(case.id.as_str()) {
             return Err(Error::usage("E-AUDIT-001", format!("{} occurs twice", case.id), fix));
         }

@@ -191,10 +191,15 @@ fn subject(
     if old.image_sha256 != new.image_sha256 {
         notes.push(format!("image of {id}: another file than before"));
     }
-    items.push(moved(id, "score", &[old.score], &[new.score], t.score));
+    if old.score.or(new.score).is_some() {
+        items.push(moved(id, "score", old.score.as_slice(), new.score.as_slice(), t.score));
+    }
     if old.predicted != new.predicted {
         let mut item = gone(id, "predicted", Change::VerdictFlipped);
-        item.detail = format!("was {}, is {}", old.predicted, new.predicted);
+        item.detail = {
+            let name = |p: &Option<String>| p.clone().unwrap_or_else(|| "not asked".to_owned());
+            format!("was {}, is {}", name(&old.predicted), name(&new.predicted))
+        };
         items.push(item);
     }
     values(id, &old.values, &new.values, t.check, items);

@@ -8,8 +8,8 @@ fn value(check: &str, value: Option<f64>, verdict: Verdict) -> CheckValue {
 fn made() -> Baseline {
     let subject = |id: &str| SubjectBaseline {
         id: id.into(),
-        score: 2.0,
-        predicted: "a".into(),
+        score: Some(2.0),
+        predicted: Some("a".into()),
         image_sha256: "1".into(),
         values: vec![
             value("judged", Some(0.5), Verdict::Pass),
@@ -50,13 +50,13 @@ fn equal_ones_are_the_same() {
 
 #[test]
 fn noise_moves_and_flips_are_told_apart_and_sorted() {
-    let c = run(|b| b.subjects[0].score += 1e-4);
+    let c = run(|b| *b.subjects[0].score.as_mut().expect("score") += 1e-4);
     assert_eq!(c.worst, Change::MovedWithinNoise);
     assert!(c.items[0].difference.expect("number") <= c.items[0].tolerance.expect("number"));
-    let c = run(|b| b.subjects[0].score += 1e-3);
+    let c = run(|b| *b.subjects[0].score.as_mut().expect("score") += 1e-3);
     assert_eq!((c.worst, c.items[0].what.as_str()), (Change::Moved, "score"));
     let c = run(|b| {
-        b.subjects[0].score += 1e-3;
+        *b.subjects[0].score.as_mut().expect("score") += 1e-3;
         b.subjects[1].regions[0] += 0.5;
         b.subjects[1].map.as_mut().expect("map").values[1] = 0.999;
     });
@@ -64,7 +64,7 @@ fn noise_moves_and_flips_are_told_apart_and_sorted() {
     assert_eq!(order, ["regions", "score", "map"], "{}", c.describe(9));
     let c = run(|b| {
         b.subjects[0].values[0].verdict = Verdict::Warn;
-        b.subjects[1].score += 9.0;
+        *b.subjects[1].score.as_mut().expect("score") += 9.0;
     });
     assert_eq!((c.worst, c.items[0].what.as_str()), (Change::VerdictFlipped, "judged/q"));
     let text = c.describe(1);
@@ -72,7 +72,7 @@ fn noise_moves_and_flips_are_told_apart_and_sorted() {
         text.contains("verdict was Pass, is Warning") && text.ends_with("… and 1 more\n"),
         "{text}"
     );
-    assert_eq!(run(|b| b.subjects[0].predicted = "b".into()).worst, Change::VerdictFlipped);
+    assert_eq!(run(|b| b.subjects[0].predicted = Some("b".into())).worst, Change::VerdictFlipped);
     assert_eq!(run(|b| b.verdict = Verdict::Fail).worst, Change::VerdictFlipped);
     assert_eq!(run(|b| b.cohort[0].value = Some(0.02)).worst, Change::Moved);
 }
@@ -106,7 +106,7 @@ fn what_is_gone_never_passes() {
         b.subjects[0].region_names.clear();
     });
     assert_eq!(c.worst, Change::Deleted);
-    assert_eq!(run(|b| b.subjects[0].score = f64::NAN).worst, Change::Moved);
+    assert_eq!(run(|b| b.subjects[0].score = Some(f64::NAN)).worst, Change::Moved);
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! What a record says of the model and of the explanation, in words and tables.
 
 use super::finding::{Cell, Column, Table};
-use super::gather::Gathered;
+use super::gather::{Gathered, Maker, Studied};
 use super::record::{ExplanationCard, ModelCard};
 use crate::Result;
 use crate::explain::Composite;
@@ -14,9 +14,9 @@ use crate::model::layer::Role;
 ///
 /// # Errors
 /// Those of [`crate::model::Graph::describe`].
-pub fn model_card(of: &Gathered) -> Result<ModelCard> {
+pub fn model_card(of: &Studied, composite: Option<&Composite>) -> Result<ModelCard> {
     let [k, j, i] = of.input.tensor_shape();
-    let layers = layers(&of.canonical, &[1, k, j, i], &of.composite)?;
+    let layers = layers(&of.canonical, &[1, k, j, i], composite)?;
     let proof = &of.proof;
     Ok(ModelCard {
         architecture: of.network.architecture().to_owned(),
@@ -34,20 +34,24 @@ pub fn model_card(of: &Gathered) -> Result<ModelCard> {
 }
 
 /// A graph layer by layer for an input `[c, k, j, i]`: name, kind, output shape, trainable
-/// numbers, its role, the rule relevance passes it by, its stabiliser and its bias policy.
+/// numbers, its role, the rule relevance passes it by, its stabiliser and its bias policy; the
+/// last three are empty where no rule is known.
 ///
 /// # Errors
 /// Those of [`Graph::describe`].
-pub fn layers(graph: &Graph, input: &[usize], composite: &Composite) -> Result<Table> {
+pub fn layers(graph: &Graph, input: &[usize], composite: Option<&Composite>) -> Result<Table> {
     let columns =
         ["layer", "kind", "output c×k×j×i", "parameters", "role", "rule", "stabiliser", "bias"];
     let columns = columns.map(|n| Column { name: n.to_owned(), unit: String::new() }).to_vec();
     let text = |t: &str| Cell::Text(t.to_owned());
     let mut rows = Vec::new();
-    let (rules, used) = (composite.assign(graph), composite.used(graph));
+    let unknown = || vec![None; graph.nodes().len()];
+    let rules = composite.map_or_else(unknown, |c| c.assign(graph));
+    let used = composite.map_or_else(Vec::new, |c| c.used(graph));
     for ((row, node), applied) in graph.describe(input)?.iter().zip(graph.nodes()).zip(&rules) {
         let shape: Vec<String> = row.shape.iter().map(usize::to_string).collect();
         let rule = match node.layer.role() {
+            _ if composite.is_none() => String::new(),
             Role::Affine(_) | Role::PerSample(_) => {
                 applied.as_ref().map_or_else(String::new, |a| a.words())
             }
@@ -71,37 +75,68 @@ pub fn layers(graph: &Graph, input: &[usize], composite: &Composite) -> Result<T
     Ok(Table { name: "layers".to_owned(), columns, rows })
 }
 
-/// How maps were made: what each layer with weights uses, not what the composite would
-/// give others.
+/// How maps were made.
 ///
 /// # Errors
 /// Those of [`Graph::describe`].
 pub fn explanation_card(of: &Gathered) -> Result<ExplanationCard> {
-    let [k, j, i] = of.input.tensor_shape();
-    let rows = of.canonical.describe(&[1, k, j, i])?;
-    let logits = rows.last().and_then(|row| row.shape.first().copied()).unwrap_or(0);
-    let used: Vec<_> = of.composite.assign(&of.canonical).into_iter().flatten().collect();
-    let mut stabilisers = vec![of.composite.stabiliser.words()];
-    for words in used.iter().map(|a| a.stabiliser.words()) {
-        if !stabilisers.contains(&words) {
-            stabilisers.push(words);
+    let start = |studied: &Studied| -> Result<String> {
+        let [k, j, i] = studied.input.tensor_shape();
+        let rows = studied.canonical.describe(&[1, k, j, i])?;
+        let logits = rows.last().and_then(|row| row.shape.first().copied()).unwrap_or(0);
+        Ok(studied.start.words(&of.classes, logits))
+    };
+    let colour_range =
+        "±99.5 % quantile of |R| inside the masks, the same for all subjects".to_owned();
+    match (&of.maker, &of.studied) {
+        (Maker::Rule(composite), Some(studied)) => Ok(ExplanationCard {
+            rule: composite.id.clone(),
+            stabiliser: stabilisers(studied, composite),
+            bias: bias(studied, composite).to_owned(),
+            start: start(studied)?,
+            convention: composite.convention.word().to_owned(),
+            colour_range,
+        }),
+        (maker, studied) => {
+            let name = if let Maker::Elsewhere(name, _) = maker { name } else { "" };
+            let asked = studied.as_ref().map(start).transpose()?;
+            Ok(ExplanationCard {
+                rule: format!("made elsewhere ({name})"),
+                stabiliser: "not known".to_owned(),
+                bias: "not known".to_owned(),
+                start: asked.map_or_else(
+                    || "not known".to_owned(),
+                    |s| format!("not known; the network is asked for the {s}"),
+                ),
+                convention: String::new(),
+                colour_range,
+            })
         }
     }
-    let bias = match used.iter().filter(|a| a.bias == BiasPolicy::Drop).count() {
+}
+
+/// Stabilisers in words: of the composite, and what layers with weights use instead.
+fn stabilisers(studied: &Studied, composite: &Composite) -> String {
+    let mut all = vec![composite.stabiliser.words()];
+    for words in composite.assign(&studied.canonical).iter().flatten().map(|a| a.stabiliser.words())
+    {
+        if !all.contains(&words) {
+            all.push(words);
+        }
+    }
+    all.join("; in some layers ")
+}
+
+/// Where the relevance of biases goes, in words: what each layer with weights uses, not what
+/// the composite would give others.
+fn bias(studied: &Studied, composite: &Composite) -> &'static str {
+    let used: Vec<_> = composite.assign(&studied.canonical).into_iter().flatten().collect();
+    match used.iter().filter(|a| a.bias == BiasPolicy::Drop).count() {
         0 => {
             "kept apart: the share of the biases is a line of the ledger and is not spread over \
              the inputs"
         }
         n if n == used.len() => "left out of the sums: the inputs share all relevance",
         _ => "left out of the sums in some layers, kept apart in the others",
-    };
-    Ok(ExplanationCard {
-        rule: of.composite.id.clone(),
-        stabiliser: stabilisers.join("; in some layers "),
-        bias: bias.to_owned(),
-        start: of.start.words(&of.network.classes, logits),
-        convention: of.composite.convention.word().to_owned(),
-        colour_range: "±99.5 % quantile of |R| inside the masks, the same for all subjects"
-            .to_owned(),
-    })
+    }
 }

@@ -8,11 +8,16 @@ use crate::Result;
 use crate::image::Mask;
 
 /// One picture per class with at least two subjects: mean image under mean map. Subjects are
-/// aligned by the centre of their brains only, so that what moves between heads blurs.
+/// aligned by the centre of their brains only, so that what moves between heads blurs. None where
+/// subjects lie on grids of different extents.
 ///
 /// # Errors
 /// As [`picture`].
 pub fn group_pictures(bench: &Bench<'_>) -> Result<Vec<Picture>> {
+    let shape = bench.cases.first().map(|c| c.grid.shape());
+    if bench.cases.iter().any(|c| Some(c.grid.shape()) != shape) {
+        return Ok(Vec::new());
+    }
     let mut means: Vec<(Case, Vec<f32>, usize)> = Vec::new();
     for class in 0..bench.classes.len() {
         let members: Vec<usize> =

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::bench::Bench;
-use super::gather::Gathered;
+use super::gather::{Gathered, Maker};
 use super::record::Record;
 use crate::Result;
 use crate::files::sha256_hex;
@@ -14,8 +14,8 @@ use crate::progress::{Progress, check_stop};
 /// Folder of the maps within the folder of an audit.
 pub const MAPS: &str = "explanations";
 
-/// Writes `explanations/ID_relevance.nii.gz` for every subject, on the grid and the affine of
-/// its image, 0 where the network did not look, and names the files in the record. Unit:
+/// Writes `explanations/ID_relevance.nii.gz` for every subject whose map was made here, on the
+/// grid and the affine of its image, 0 where the network did not look, and names the files in the record. Unit:
 /// that of the score, per voxel of the network's grid.
 ///
 /// # Errors
@@ -27,13 +27,14 @@ pub fn write_maps(
     out: &Path,
     progress: &dyn Progress,
 ) -> Result<()> {
+    let Maker::Rule(composite) = &of.maker else { return Ok(()) };
     progress.begin("writing maps", bench.cases.len() as u64);
     let all = of.cases.iter().zip(&of.origins).zip(&bench.maps);
     for (((case, origin), map), subject) in all.zip(&mut record.subjects) {
         check_stop()?;
         let map = back(map, &case.grid, &origin.grid)?;
         let name = format!("{MAPS}/{}_relevance.nii.gz", file_stem(&case.id));
-        let said = format!("heatproof relevance {}", of.composite.id);
+        let said = format!("heatproof relevance {}", composite.id);
         nifti::write_volume(&out.join(&name), &map, Some(&origin.header), &said)?;
         subject.map = Some(name);
         progress.advance(1, &case.id);

@@ -9,7 +9,7 @@ pub use crate::explain::ledger::LedgerLine;
 use crate::provenance::{Provenance, Volatile};
 
 /// Version of the layout of `report.json` (semantic: additions raise the minor number).
-pub const SCHEMA_VERSION: &str = "1.1.0";
+pub const SCHEMA_VERSION: &str = "1.2.0";
 
 /// `report.json`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -25,8 +25,9 @@ pub struct Record {
     pub provenance: Provenance,
     /// What was audited on.
     pub data: DataCard,
-    /// What was audited.
-    pub model: ModelCard,
+    /// What was audited; none where maps came without a network (from layout 1.2).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub model: Option<ModelCard>,
     /// How well it classifies: on held-out subjects, as measured when it was trained, or on the
     /// audited data.
     pub performance: Option<Performance>,
@@ -135,12 +136,16 @@ pub struct SubjectRecord {
     pub id: String,
     /// True class name.
     pub truth: String,
-    /// Predicted class name.
-    pub predicted: String,
+    /// Predicted class name; this and the next two are missing where maps came without a network
+    /// (from layout 1.2).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub predicted: Option<String>,
     /// The explained score (log-odds), natural log units.
-    pub score: f64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub score: Option<f64>,
     /// Probability of class 1 by the softmax.
-    pub probability: f64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub probability: Option<f64>,
     /// True when this subject is known not to have been used to fit the model that explains it.
     pub held_out: bool,
     /// Ledger, output first.

@@ -32,7 +32,7 @@ pub struct Frame {
     /// The data.
     pub data: DataCard,
     /// The model.
-    pub model: ModelCard,
+    pub model: Option<ModelCard>,
     /// Its performance.
     pub performance: Option<Performance>,
     /// How it is explained.
@@ -64,6 +64,7 @@ pub fn run(
         if let Some(why) = bench.lacks(check.needs()) {
             let outcome = Outcome::NotApplicable { why: why.to_owned() };
             findings.extend(without(card, policy, &outcome));
+            progress.advance(1, card.title);
             continue;
         }
         match check.measure(bench) {
@@ -141,19 +142,19 @@ fn pictures_of_arms(bench: &Bench<'_>, n: usize) -> Result<Vec<Picture>> {
 
 fn subject(bench: &Bench<'_>, n: usize, range: f64) -> Result<SubjectRecord> {
     let (case, map) = (&bench.cases[n], &bench.maps[n]);
-    let answer = &bench.network()?.answers[n];
+    let answer = bench.network.as_ref().map(|network| &network.answers[n]);
     let name = |class: usize| {
         bench.classes.get(class).cloned().unwrap_or_else(|| format!("class {class}"))
     };
-    let (best, probability) = predicted(answer);
+    let said = answer.map(predicted);
     Ok(SubjectRecord {
         id: case.id.clone(),
         truth: name(case.class),
-        predicted: name(best),
-        score: answer.score,
-        probability,
+        predicted: said.map(|(best, _)| name(best)),
+        score: answer.map(|a| a.score),
+        probability: said.map(|(_, probability)| probability),
         held_out: case.held_out,
-        ledger: bench.explainer()?.ledgers[n].clone(),
+        ledger: bench.explainer.as_ref().map_or_else(Vec::new, |e| e.ledgers[n].clone()),
         picture: picture(case, Some(map), range, CUTS, &format!("Relevance of {}", case.id))?,
         arms: if n < SHOWN { pictures_of_arms(bench, n)? } else { Vec::new() },
         image_sha256: case.image_sha256.clone(),

@@ -9,7 +9,7 @@ use super::{check_cards, clock, judge, network};
 use crate::audit::audited::Audited;
 use crate::audit::checks;
 use crate::audit::describe::{explanation_card, model_card};
-use crate::audit::gather::{Request, gather};
+use crate::audit::gather::{Maker, Request, gather};
 use crate::audit::judge::word;
 use crate::audit::policy::{Policy, Verdict};
 use crate::audit::publish::write_maps;
@@ -28,17 +28,27 @@ use crate::{Error, Result, files};
 /// report.html, report.json, figures and the maps. The exit code says the verdict: 0, 1 (a
 /// gate failed) or 7 (inconclusive).
 #[derive(Debug, clap::Args)]
+#[command(
+    override_usage = "heatproof audit [OPTIONS] MODEL DATA OUT\n       heatproof audit [OPTIONS] --maps FOLDER [--model MODEL] DATA OUT"
+)]
 #[command(after_help = "Example:\n  heatproof audit model cohort audit\n  \
     heatproof audit model scans.csv audit --fold 2 --policy limits.toml\n  \
-    heatproof audit net.onnx scans.csv audit --condition group=preterm")]
+    heatproof audit net.onnx scans.csv audit --condition group=preterm\n  \
+    heatproof audit --maps heatmaps scans.csv audit --condition group=preterm\n  \
+    heatproof audit --maps heatmaps --model net.onnx scans.csv audit --condition group=preterm")]
 pub struct Args {
-    /// Folder of a training, or one fold-K folder of it; or an ONNX file or a PyTorch state dict
-    /// with NAME.toml beside it, as for explain
-    model: PathBuf,
-    /// BIDS folder or table
-    data: PathBuf,
-    /// Folder to write
-    out: PathBuf,
+    /// MODEL: folder of a training, or one fold-K folder of it; or an ONNX file or a PyTorch state
+    /// dict with NAME.toml beside it, as for explain; left out with --maps. DATA: BIDS folder or
+    /// table. OUT: folder to write
+    #[arg(num_args = 2..=3, required = true, value_name = "PATH")]
+    paths: Vec<PathBuf>,
+    /// Audit these maps instead of making any: a folder with a NIfTI file ID.nii.gz or
+    /// ID_anything.nii.gz per subject, on the grid of its image, made by any program
+    #[arg(long, value_name = "FOLDER")]
+    maps: Option<PathBuf>,
+    /// With --maps: the network that they explain, to test whether it depends on what they show
+    #[arg(long, value_name = "MODEL", requires = "maps")]
+    model: Option<PathBuf>,
     /// Policy with limits and waivers (TOML); the built-in one when not given
     #[arg(long, value_name = "FILE")]
     policy: Option<PathBuf>,
@@ -53,7 +63,7 @@ pub struct Args {
     #[arg(long, value_name = "N", default_value_t = Request::default().subjects)]
     subjects: usize,
     /// Rule or composite; see `heatproof list rules`
-    #[arg(long, value_name = "NAME", default_value = "epsilon_plus")]
+    #[arg(long, value_name = "NAME", default_value = "epsilon_plus", conflicts_with = "maps")]
     rule: String,
     /// What to explain: margin (log-odds of the two classes), or a class by name or number
     #[arg(long, value_name = "CLASS", default_value = "margin")]
@@ -70,6 +80,24 @@ pub struct Args {
     seed: u64,
 }
 
+impl Args {
+    /// The model, unless maps are audited, the data, and the folder to write.
+    fn paths(&self) -> Result<(Option<&Path>, &Path, &Path)> {
+        match (self.paths.as_slice(), &self.maps) {
+            ([model, data, out], None) => Ok((Some(model), data, out)),
+            ([data, out], Some(_)) => Ok((None, data, out)),
+            (paths, maps) => {
+                let (with, fix) = match maps {
+                    Some(_) => ("with", "Give DATA and OUT; name the network by --model"),
+                    None => ("without", "Give MODEL, DATA and OUT"),
+                };
+                let what = format!("{} paths {with} --maps", paths.len());
+                Err(Error::usage("E-AUDIT-010", what, fix))
+            }
+        }
+    }
+}
+
 /// Audits and prints the verdict.
 ///
 /// # Errors
@@ -80,6 +108,8 @@ pub fn run(args: &Args, terminal: &Terminal) -> Result<ExitCode> {
         None => Policy::default_policy()?,
     };
     let request = Request {
+        maps: args.maps.clone(),
+        condition: args.condition.clone(),
         rule: args.rule.clone(),
         target: args.target.clone(),
         subjects: args.subjects,
@@ -88,26 +118,37 @@ pub fn run(args: &Args, terminal: &Terminal) -> Result<ExitCode> {
         seed: args.seed,
     };
     let mut files = Vec::new();
-    let audited = if network::is_file(&args.model) {
-        let audited = Audited::brought(&args.model, args.condition.as_deref())?;
-        files.push(("network".to_owned(), files::sha256_file(&args.model)?));
-        audited
+    let (model, data, out) = args.paths()?;
+    let audited = match model.or(args.model.as_deref()) {
+        Some(path) => Some(network_of(path, args, &mut files)?),
+        None => None,
+    };
+    if let Some(audited) = &audited {
+        audited.network.notes.iter().for_each(|note| terminal.say(&format!("note: {note}")));
+    }
+    let cohort = Cohort::read(data)?;
+    let job = Job { audited, files, cohort, request, policy, command: "audit" };
+    Ok(perform(job, out, Vec::new(), terminal)?.into())
+}
+
+/// The network of a file or of a training.
+fn network_of(path: &Path, args: &Args, files: &mut Vec<(String, String)>) -> Result<Audited> {
+    if network::is_file(path) {
+        let audited = Audited::brought(path, args.condition.as_deref())?;
+        files.push(("network".to_owned(), files::sha256_file(path)?));
+        Ok(audited)
     } else if args.condition.is_some() {
         let what = "--condition for a network that says itself what it tells apart";
-        return Err(Error::usage("E-AUDIT-009", what, "Leave --condition out"));
+        Err(Error::usage("E-AUDIT-009", what, "Leave --condition out"))
     } else {
-        Audited::trained(Models::load(&args.model)?, args.fold)?
-    };
-    audited.network.notes.iter().for_each(|note| terminal.say(&format!("note: {note}")));
-    let cohort = Cohort::read(&args.data)?;
-    let job = Job { audited, files, cohort, request, policy, command: "audit" };
-    Ok(perform(job, &args.out, Vec::new(), terminal)?.into())
+        Audited::trained(Models::load(path)?, args.fold)
+    }
 }
 
 /// An audit to be done.
 pub(super) struct Job {
-    /// The network.
-    pub audited: Audited,
+    /// The network; none for maps alone.
+    pub audited: Option<Audited>,
     /// Files that are not of a training, with their SHA-256.
     pub files: Vec<(String, String)>,
     /// The data.
@@ -130,22 +171,30 @@ pub(super) fn perform(
 ) -> Result<Verdict> {
     let (started, start) = (clock::now(), Instant::now());
     let Job { audited, files, cohort, request, policy, command } = job;
-    let (fold, description) = (audited.fold(), audited.description_sha256()?);
+    let fold = audited.as_ref().and_then(Audited::fold);
+    let description = match &audited {
+        Some(audited) => audited.description_sha256()?,
+        None => None,
+    };
     let gathered = gather(audited, &cohort, &request, terminal)?;
-    let model = model_card(&gathered)?;
+    let composite = match &gathered.maker {
+        Maker::Rule(composite) => Some(composite),
+        Maker::Elsewhere(..) => None,
+    };
+    let model = gathered.studied.as_ref().map(|s| model_card(s, composite)).transpose()?;
     let arms: Vec<&str> = gathered.arms.iter().map(|a| a.word.as_str()).collect();
     let mut provenance = Provenance::new(request.seed);
     let setting = |name: &str, value: String| (name.to_owned(), value);
     provenance.settings = vec![
         setting("command", command.to_owned()),
         setting("fold", fold.map_or("none".to_owned(), |f| f.to_string())),
-        setting("rule", request.rule.clone()),
+        setting("rule", composite.map_or_else(|| "made elsewhere".to_owned(), |c| c.id.clone())),
         setting("target", request.target.clone()),
         setting("subjects", request.subjects.to_string()),
         setting("draws", request.draws.to_string()),
         setting("arms", arms.join(",")),
     ];
-    provenance.inputs = vec![setting("weights", model.sha256.clone())];
+    provenance.inputs = model.iter().map(|m| setting("weights", m.sha256.clone())).collect();
     provenance.inputs.extend(description.map(|sha256| setting("model.json", sha256)));
     provenance.inputs.extend(files);
     let bench = gathered.bench()?;
@@ -154,7 +203,7 @@ pub(super) fn perform(
         provenance,
         data: gathered.data.clone(),
         model,
-        performance: Some(gathered.performance.clone()),
+        performance: gathered.performance.clone(),
         explanation: explanation_card(&gathered)?,
         today: clock::today(),
         volatile: Volatile::default(),

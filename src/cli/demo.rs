@@ -95,7 +95,7 @@ pub fn run(args: &Args, terminal: &Terminal) -> Result<ExitCode> {
     timed("training", start);
     let request = Request { subjects: AUDITED, seed: args.seed, ..Request::default() };
     let job = Job {
-        audited: Audited::trained(Models::load(&model)?, 0)?,
+        audited: Some(Audited::trained(Models::load(&model)?, 0)?),
         files: Vec::new(),
         cohort: subjects,
         request,

@@ -24,6 +24,7 @@
 //! | `E-IMAGE-016` | labels that are not integers of 32 bits |
 //! | `E-IMAGE-017` | file name, extents or reference header for writing |
 //! | `E-IMAGE-018` | more data after the voxels than the limit |
+//! | `E-IMAGE-025` | a map with voxels that are not finite |
 //!
 //! `E-IMAGE-020` is an empty mask ([`super::crop`]), `021` an undefined normalisation
 //! ([`super::normalise`]), `022` a region table ([`super::atlas`]), `024` an image on another
@@ -39,5 +40,5 @@ mod write;
 
 pub use inspect::{Inspection, inspect};
 pub use open::MAX_VOXELS;
-pub use read::{Loaded, read_labels, read_mask, read_values, read_volume};
+pub use read::{Loaded, read_labels, read_map, read_mask, read_values, read_volume};
 pub use write::{DEFAULT_GZIP_LEVEL, Written, write, write_labels, write_mask, write_volume};

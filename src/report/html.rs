@@ -61,7 +61,7 @@ pub fn render(record: &Record, cards: &[&'static Card], drawn: &[Drawn]) -> Resu
         other_figures => Serde(other),
         checks => Serde(checks),
         metrics => Serde(record.performance.as_ref().map(|p| tables::table(&p.metrics))),
-        layers => Serde(tables::table(&record.model.layers)),
+        layers => Serde(record.model.as_ref().map(|m| tables::table(&m.layers))),
         ledger => Serde(tables::ledger(record)),
         subjects => Serde(tables::subjects(record)),
         limits => Serde(tables::limits(record)),
@@ -96,11 +96,12 @@ fn facts(record: &Record) -> Vec<(&str, String)> {
     let data = &record.data;
     let named = data.classes.iter().zip(&data.class_counts);
     let classes: Vec<String> = named.map(|(name, n)| format!("{n} {name}")).collect();
+    let network = record.model.as_ref().map_or("not at hand", |m| &m.architecture).to_owned();
     let mut facts = vec![
         ("Data", data.name.clone()),
         ("Subjects", format!("{} ({})", data.subjects, classes.join(", "))),
         ("Audited", data.audited.to_string()),
-        ("Network", record.model.architecture.clone()),
+        ("Network", network),
         ("Explanation", record.explanation.rule.clone()),
         ("Limits", format!("policy {}", record.policy.name)),
     ];

@@ -5,6 +5,7 @@ mod agreement;
 mod architecture;
 mod audit;
 mod audit_bench;
+mod audit_maps;
 mod autograd;
 mod cli;
 mod cohorts;

@@ -43,7 +43,7 @@ pub(super) fn run(args: &Args) -> Result<ExitCode> {
 }
 
 fn table(network: &Network, composite: &Composite) -> Result<Table> {
-    layers(&network.graph.folded()?, &network.shape[1..], composite)
+    layers(&network.graph.folded()?, &network.shape[1..], Some(composite))
 }
 
 fn drawn(args: &Args, network: &Network, composite: &Composite) -> Result<ExitCode> {

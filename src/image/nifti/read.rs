@@ -207,6 +207,25 @@ fn values(path: &Path) -> Result<(Loaded<Volume>, Tally)> {
     Ok((Loaded { image: Volume::new(grid, data)?, header, warnings }, tally))
 }
 
+/// Reads a map that another program made, every voxel of which has to be a number.
+///
+/// # Errors
+/// As [`read_values`], and `E-IMAGE-025` for voxels that are NaN or infinite.
+pub fn read_map(path: &Path) -> Result<Loaded<Volume>> {
+    let (loaded, tally) = values(path)?;
+    if tally.nonfinite > 0 {
+        return Err(Error::refused(
+            "E-IMAGE-025",
+            path,
+            "voxels",
+            format!("{} of {} NaN or infinite", tally.nonfinite, loaded.image.data().len()),
+            "finite numbers",
+            "Find out why the method gave none there; a map with holes cannot be audited",
+        ));
+    }
+    Ok(loaded)
+}
+
 /// Reads a 3D image to train on or to explain. NaN and infinite voxels become 0 with a
 /// warning.
 ///

@@ -50,13 +50,16 @@ pub fn scenes_in(record: &Record, display: Display) -> Vec<(String, Scene)> {
 }
 
 fn title(subject: &SubjectRecord) -> String {
-    let verdict = if subject.truth == subject.predicted { "correct" } else { "wrong" };
+    let (Some(predicted), Some(score)) = (&subject.predicted, subject.score) else {
+        return format!("{}: is {}", subject.id, subject.truth);
+    };
+    let verdict = if subject.truth == *predicted { "correct" } else { "wrong" };
     let seen = if subject.held_out { "held out" } else { "not known to be held out" };
     format!(
         "{}: is {}, predicted {} ({verdict}, score {}, {seen})",
         subject.id,
         subject.truth,
-        subject.predicted,
-        short(subject.score)
+        predicted,
+        short(score)
     )
 }

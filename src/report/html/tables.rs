@@ -126,13 +126,14 @@ pub(super) fn ledger(record: &Record) -> View {
 
 /// The audited subjects.
 pub(super) fn subjects(record: &Record) -> View {
+    let unasked = || Cell::Missing("the maps came without a network".to_owned());
     let row = |s: &crate::audit::record::SubjectRecord| {
         vec![
             text(&s.id),
             text(&s.truth),
-            text(&s.predicted),
-            Cell::Number(s.score),
-            Cell::Number(s.probability),
+            s.predicted.as_deref().map_or_else(unasked, text),
+            s.score.map_or_else(unasked, Cell::Number),
+            s.probability.map_or_else(unasked, Cell::Number),
             text(if s.held_out { "held out" } else { "not known to be held out" }),
             s.map.as_deref().map_or_else(|| Cell::Missing("not written".to_owned()), text),
             text(s.image_sha256.get(..12).unwrap_or(&s.image_sha256)),

@@ -37,7 +37,7 @@ impl Check for ModelPerformance {
     }
 
     fn needs(&self) -> Needs {
-        Needs::Maps
+        Needs::Network
     }
 
     fn measure(&self, bench: &Bench<'_>) -> Result<Vec<Finding>> {

@@ -1,0 +1,142 @@
+//! The audited subjects: chosen, read, and brought onto one grid.
+
+use std::collections::BTreeMap;
+
+use super::brought::Brought;
+use super::case::Case;
+use super::evidence::Evidence;
+use crate::cohort::Participant;
+use crate::files::sha256_file;
+use crate::image::header::Header;
+use crate::image::{Grid, Mask, nifti, resample};
+use crate::model::input::{InputSpec, prepare};
+use crate::model::subject::{MaskSource, SubjectImages, read_subject};
+use crate::progress::{Progress, in_parallel};
+use crate::seed::Seed;
+use crate::train::baseline::shares;
+use crate::{Error, Result};
+
+/// Where a case came from: its map goes back there.
+#[derive(Debug, Clone)]
+pub struct Origin {
+    /// Grid of the image file.
+    pub grid: Grid,
+    /// Header of the image file.
+    pub header: Header,
+}
+
+/// A participant with a class.
+pub(super) type Labelled<'a> = (&'a Participant, usize);
+
+/// A subject read: the case, where it came from, its map where one was brought, and what the
+/// readers found doubtful.
+pub(super) struct Read {
+    pub(super) case: Case,
+    pub(super) origin: Origin,
+    pub(super) map: Option<Vec<f32>>,
+    pub(super) notes: Vec<String>,
+}
+
+/// Unseen rows, as many of each class as there are and `most` allows, in the order of the
+/// cohort.
+pub(super) fn choose<'a>(
+    rows: &[Labelled<'a>],
+    seen: impl Fn(&str) -> bool,
+    most: usize,
+    seed: Seed,
+) -> Result<Vec<Labelled<'a>>> {
+    let unseen = (0..rows.len()).filter(|r| !seen(&rows[*r].0.id));
+    let mut by_class: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
+    for r in unseen {
+        by_class.entry(rows[r].1).or_default().push(r);
+    }
+    if by_class.is_empty() || most == 0 {
+        let what = if most == 0 {
+            "no subject is to be audited".to_owned()
+        } else {
+            format!("all {} subjects were used to train the network", rows.len())
+        };
+        let fix = "Audit on held-out subjects: train with folds, or name other data";
+        return Err(Error::usage("E-AUDIT-002", what, fix));
+    }
+    for (class, part) in &mut by_class {
+        seed.stream(&format!("audit/subjects/class-{class}")).shuffle(part);
+    }
+    let mut chosen = Vec::new();
+    let longest = by_class.values().map(Vec::len).max().unwrap_or(0);
+    for at in 0..longest {
+        chosen.extend(by_class.values().filter_map(|part| part.get(at).copied()));
+    }
+    chosen.truncate(most);
+    chosen.sort_unstable();
+    Ok(chosen.into_iter().map(|r| rows[r]).collect())
+}
+
+/// Reads a subject onto the grid of the network, or, where there is none, onto that of its
+/// image turned to RAS.
+pub(super) fn read(
+    (who, class): &Labelled<'_>,
+    input: Option<&InputSpec>,
+    brought: Option<&Brought>,
+    held_out: bool,
+) -> Result<Read> {
+    let images = read_subject(who)?;
+    let mut notes: Vec<String> =
+        images.warnings.iter().map(|w| format!("{}: {w}", who.id)).collect();
+    if images.source == MaskSource::NonZero {
+        notes.push(format!("{}: no mask; voxels that are not 0 are taken as brain", who.id));
+    }
+    let (data, mask, coverage) = seen(&images, input)?;
+    if coverage < 1.0 {
+        let cut = 100.0 * (1.0 - coverage);
+        notes.push(format!("{}: {cut:.1} % of the brain is outside the model grid", who.id));
+    }
+    let grid = mask.grid().clone();
+    let map = match brought {
+        Some(maps) => {
+            let map = maps.read(&who.id, images.volume.grid())?;
+            Some(match input {
+                Some(_) => resample::resample(&map, &grid, 0.0)?.into_data(),
+                None => resample::reorient(&map)?.into_data(),
+            })
+        }
+        None => None,
+    };
+    let regions = images.labels.as_ref();
+    let labels = regions.map(|l| resample::resample_labels(l, &grid)).transpose()?;
+    let truth = match &who.truth {
+        Some(path) => Some(resample::resample_mask(&nifti::read_mask(path)?.image, &grid)?),
+        None => None,
+    };
+    let image_sha256 = sha256_file(&who.image)?;
+    let id = who.id.clone();
+    let case = Case { id, class: *class, mask, data, labels, truth, held_out, image_sha256, grid };
+    let origin = Origin { grid: images.volume.grid().clone(), header: images.header };
+    Ok(Read { case, origin, map, notes })
+}
+
+/// What the network sees of an image, the brain there, and the share of the brain within.
+/// Without a network: the image itself, turned to RAS.
+fn seen(images: &SubjectImages, input: Option<&InputSpec>) -> Result<(Vec<f32>, Mask, f64)> {
+    let Some(input) = input else {
+        let image = resample::reorient(&images.volume)?;
+        let mask = resample::resample_mask(&images.mask, image.grid())?;
+        return Ok((image.into_data(), mask, 1.0));
+    };
+    let ready = prepare(&images.volume, &images.mask, input)?;
+    Ok((ready.volume.into_data(), ready.mask, ready.coverage))
+}
+
+/// What region sizes say over all subjects of the data; none when one has no label map.
+pub(super) fn evidence(rows: &[Labelled<'_>], progress: &dyn Progress) -> Result<Option<Evidence>> {
+    if rows.iter().any(|(p, _)| p.labels.is_none()) {
+        return Ok(None);
+    }
+    let name = |(p, _): &Labelled<'_>| p.id.clone();
+    let all = in_parallel(rows, "measuring regions", progress, name, |(p, _)| {
+        p.labels.as_deref().map(|path| Ok(shares(&nifti::read_labels(path)?.image))).transpose()
+    })?;
+    let all: Vec<BTreeMap<i32, f64>> = all.into_iter().flatten().collect();
+    let labels: Vec<bool> = rows.iter().map(|r| r.1 == 1).collect();
+    Ok(Some(Evidence::of(&all, &labels)))
+}
