@@ -352,7 +352,12 @@ fn check(cases: &[Case], classes: usize, one_grid: bool) -> Result<()> {
 }
 
 /// Cuts an explanation into its samples.
-fn split(found: Explanation, n: usize, out: &mut Batch, ws: &mut Workspace) -> Result<()> {
+pub(super) fn split(
+    found: Explanation,
+    n: usize,
+    out: &mut Batch,
+    ws: &mut Workspace,
+) -> Result<()> {
     let Explanation { scores, logits, relevance, ledgers, .. } = found;
     let values: Vec<f32> = relevance.to_f64()?.into_iter().map(|v| v as f32).collect();
     ws.give(relevance);

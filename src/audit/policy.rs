@@ -296,7 +296,7 @@ mod tests {
     #[test]
     fn the_built_in_policy_reads_and_gives_reasons() {
         let policy = Policy::default_policy().expect("built-in policy");
-        assert_eq!(policy.limits.len(), 9);
+        assert!(policy.limits.len() >= 9);
         assert!(policy.limits.iter().all(|l| l.reason.len() > 30));
         policy.check().expect("checked");
     }

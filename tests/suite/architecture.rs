@@ -30,6 +30,7 @@ const REGISTRIES: &[&str] = &[
     "src/audit/checks/localisation",
     "src/audit/checks/performance",
     "src/audit/checks/randomisation",
+    "src/audit/checks/shortcuts",
     "src/audit/checks/stability",
     "src/model/layers",
 ];

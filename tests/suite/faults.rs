@@ -31,7 +31,7 @@ fn rules_that_read_the_input() -> impl Iterator<Item = &'static Rule> {
 
 /// What goes wrong on the way back.
 #[derive(Debug, Clone, Copy, PartialEq)]
-enum Fault {
+pub(crate) enum Fault {
     /// Everything lands one voxel further along i.
     Shifted,
     /// One tap of the kernel is left out.
@@ -150,7 +150,7 @@ impl Affine for Planted {
 }
 
 /// The graph with a fault in one layer.
-fn planted(graph: &Graph, name: &str, fault: Fault) -> Graph {
+pub(crate) fn planted(graph: &Graph, name: &str, fault: Fault) -> Graph {
     let mut copy = Graph::default();
     for node in graph.nodes() {
         let sound = node.layer.duplicate().expect("copy");

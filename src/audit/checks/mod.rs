@@ -6,6 +6,7 @@ pub mod conservation;
 pub mod localisation;
 pub mod performance;
 pub mod randomisation;
+pub mod shortcuts;
 pub mod stability;
 
 use super::bench::{Bench, Needs};
@@ -51,6 +52,7 @@ pub static FAMILIES: &[Family] = &[
     conservation::FAMILY,
     randomisation::FAMILY,
     stability::FAMILY,
+    shortcuts::FAMILY,
     anatomy::FAMILY,
     localisation::FAMILY,
 ];

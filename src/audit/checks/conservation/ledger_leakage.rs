@@ -3,13 +3,13 @@
 //! * **Question** How much relevance ends in biases, stabilisers and dead ends, and how
 //!   far do positive and negative relevance cancel?
 //! * **Formula** L = Σ over layers of |bias| + |stabiliser| + |degenerate|, S = ΣR and
-//!   A = Σ|R| at the input, f the score: leak share L / (L + |S|), amplification A / |f|,
-//!   cancellation 1 − |S| / A.
-//! * **Reading** Leak share 0: the map holds all of the score. Amplification 1 and
-//!   cancellation 0: no voxel speaks against another.
+//!   A = Σ|R| at the input, B = Σ|R| at the start, f the score: leak share L / (L + |S|),
+//!   amplification A / B, cancellation A / |f|.
+//! * **Reading** Leak share 0: the map holds all of the score. Amplification 1: no more relevance
+//!   of either sign arrives than set out. Cancellation 1: no voxel speaks against another.
 //! * **When it misleads** It is a property of model and rule, not of correctness; leaving
-//!   biases out of the rule hides the leak and raises amplification instead. Near the
-//!   decision boundary |f| is small and amplification large by itself.
+//!   biases out of the rule hides the leak and raises the other two instead. Near the
+//!   decision boundary |f| is small and cancellation large by itself.
 //! * **Source** Srinivas & Fleuret 2019, <https://arxiv.org/abs/1905.00780>.
 
 use crate::Result;
@@ -25,9 +25,9 @@ pub static CARD: Card = Card {
     id: "ledger_leakage",
     title: "Leakage and cancellation",
     question: "How much of the score does the map not show, and how far does it cancel itself?",
-    formula: "L = sum over layers of |bias| + |stabiliser| + |degenerate|; S = sum R, A = sum |R| at the input; leak_share = L / (L + |S|), amplification = A / |score|, cancellation = 1 - |S| / A",
-    reading: "Leak share 0 means that the map holds all of the score; amplification 1 and cancellation 0 mean that no voxel speaks against another.",
-    misleads: "A property of model and rule, not of correctness; rules without bias hide the leak and amplify instead, and near the decision boundary the small score inflates amplification.",
+    formula: "L = sum over layers of |bias| + |stabiliser| + |degenerate|; S = sum R, A = sum |R| at the input, B = sum |R| at the start; leak_share = L / (L + |S|), amplification = A / B, cancellation = A / |score|",
+    reading: "Leak share 0 means that the map holds all of the score; amplification 1 that no more relevance arrives than set out; cancellation 1 that no voxel speaks against another.",
+    misleads: "A property of model and rule, not of correctness; rules without bias hide the leak and amplify instead, and near the decision boundary the small score inflates cancellation.",
     source: "Srinivas & Fleuret 2019, https://arxiv.org/abs/1905.00780",
     unit: "1",
     better: Better::Lower,
@@ -52,8 +52,8 @@ fn numbers(ledger: &[LedgerLine], relevance: &[f32], score: f64) -> [Stat; 3] {
         ledger.iter().map(|l| l.bias.abs() + l.stabiliser.abs() + l.degenerate.abs()).sum();
     [
         ratio(lost, lost + net, "all relevance together"),
+        ratio(mass, ledger.first().map_or(0.0, |l| l.mass), "the relevance of the start"),
         ratio(mass, score.abs(), "the score"),
-        ratio(net, mass, "the map").map(|r| 1.0 - r),
     ]
 }
 
@@ -99,9 +99,9 @@ mod tests {
             mass: 2.0,
             mass_handed_on: 3.0,
         };
-        let [leak, amplification, cancellation] = numbers(&[line], &[2.0, -1.0], 2.0);
+        let [leak, amplification, cancellation] = numbers(&[line], &[2.0, -1.0], 4.0);
         assert_eq!((leak, amplification), (Ok(2.0 / 3.0), Ok(1.5)));
-        assert!((cancellation.expect("defined") - 2.0 / 3.0).abs() < 1e-15);
+        assert_eq!(cancellation, Ok(0.75));
         assert!(numbers(&[], &[0.0], 0.0).iter().all(Result::is_err));
     }
 }

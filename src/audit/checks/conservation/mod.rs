@@ -1,7 +1,10 @@
 //! Is all relevance accounted for, and how much of the score does the map not show?
 
+pub mod engine_oracles;
+pub mod fold_exactness;
 pub mod ledger_closure;
 pub mod ledger_leakage;
+pub mod zero_input;
 
 use super::Family;
 
@@ -10,5 +13,11 @@ pub const FAMILY: Family = Family {
     id: "conservation",
     title: "Conservation",
     question: "Is all relevance accounted for, and how much of the score does the map not show?",
-    checks: &[&ledger_closure::LedgerClosure, &ledger_leakage::LedgerLeakage],
+    checks: &[
+        &fold_exactness::FoldExactness,
+        &engine_oracles::EngineOracles,
+        &ledger_closure::LedgerClosure,
+        &ledger_leakage::LedgerLeakage,
+        &zero_input::ZeroInput,
+    ],
 };

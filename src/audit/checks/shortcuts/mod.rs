@@ -1,0 +1,14 @@
+//! Does the network decide by what is no anatomy of the label?
+
+pub mod poor_inputs;
+pub mod sides_swapped;
+
+use super::Family;
+
+/// The family.
+pub const FAMILY: Family = Family {
+    id: "shortcuts",
+    title: "Shortcuts",
+    question: "Does the network decide by what is no anatomy of the label?",
+    checks: &[&poor_inputs::PoorInputs, &sides_swapped::SidesSwapped],
+};
