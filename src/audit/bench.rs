@@ -90,6 +90,9 @@ pub struct Bench<'a> {
     /// Interval of the AUC on subjects the network is not known to have seen, or why there is
     /// none.
     pub performance: std::result::Result<Interval, String>,
+    /// Audited subjects that are also subjects of the training (audited id, training id), or
+    /// why that is not known.
+    pub twins: std::result::Result<Vec<[String; 2]>, String>,
     /// Other methods with their maps, see [`Bench::compare_with`].
     pub arms: Vec<Compared>,
 }
@@ -137,6 +140,7 @@ impl<'a> Bench<'a> {
             seed,
             draws: DRAWS,
             performance: Err("nothing was measured".to_owned()),
+            twins: Err("the training is not known".to_owned()),
             arms: Vec::new(),
         })
     }

@@ -72,6 +72,32 @@ pub(super) fn choose<'a>(
     Ok(chosen.into_iter().map(|r| rows[r]).collect())
 }
 
+/// Chosen subjects that are also among those the network was trained on: the same bytes, or
+/// another scan of the same subject.
+pub(super) fn twins(
+    chosen: &[Labelled<'_>],
+    rows: &[Labelled<'_>],
+    seen: impl Fn(&str) -> bool,
+    progress: &dyn Progress,
+) -> Result<Vec<[String; 2]>> {
+    let name = |(p, _): &Labelled<'_>| p.id.clone();
+    let hash = |rows: &[Labelled<'_>]| {
+        in_parallel(rows, "comparing with the training", progress, name, |(p, _)| {
+            sha256_file(&p.image)
+        })
+    };
+    let training: Vec<Labelled<'_>> = rows.iter().filter(|(p, _)| seen(&p.id)).copied().collect();
+    let (own, known) = (hash(chosen)?, hash(&training)?);
+    let mut twins = Vec::new();
+    for ((audited, _), bytes) in chosen.iter().zip(&own) {
+        let same = training.iter().zip(&known).find(|((other, _), other_bytes)| {
+            *other_bytes == bytes || other.subject == audited.subject
+        });
+        twins.extend(same.map(|((other, _), _)| [audited.id.clone(), other.id.clone()]));
+    }
+    Ok(twins)
+}
+
 /// Reads a subject onto the grid of the network, or, where there is none, onto that of its
 /// image turned to RAS.
 pub(super) fn read(

@@ -118,6 +118,8 @@ pub struct Gathered {
     pub seed: Seed,
     /// Re-initialised networks.
     pub draws: usize,
+    /// Audited subjects that are also subjects of the training, or why that is not known.
+    pub twins: std::result::Result<Vec<[String; 2]>, String>,
     /// Methods beside the rule; none without a network.
     pub arms: Vec<Arm>,
 }
@@ -151,7 +153,11 @@ pub fn gather(
     }
     let training = network.as_ref().and_then(|(n, _)| n.training());
     let knows = |id: &str| training.is_some_and(|t| saw(t, id));
-    let chosen = cases::choose(&mapped, knows, request.subjects, seed)?;
+    let chosen = cases::choose(&mapped, &knows, request.subjects, seed)?;
+    let twins = match training {
+        Some(_) => Ok(cases::twins(&chosen, &rows, knows, progress)?),
+        None => Err("the training is not known".to_owned()),
+    };
     let input = network.as_ref().map(|(_, input)| input);
     let name = |(p, _): &Labelled<'_>| p.id.clone();
     let held_out = training.is_some();
@@ -214,6 +220,7 @@ pub fn gather(
         data,
         seed,
         draws: request.draws,
+        twins,
         arms,
     })
 }
@@ -314,6 +321,7 @@ impl Gathered {
         bench.atlas = self.atlas.as_ref();
         bench.evidence = self.evidence.as_ref();
         bench.draws = self.draws;
+        bench.twins = self.twins.clone();
         bench.performance = self.interval.clone();
         bench.compare_with(&self.arms)?;
         Ok(bench)

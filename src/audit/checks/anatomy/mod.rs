@@ -1,5 +1,6 @@
 //! Which anatomy carries relevance?
 
+pub mod atlas_fit;
 pub mod region_mass;
 
 use super::Family;
@@ -9,5 +10,5 @@ pub const FAMILY: Family = Family {
     id: "anatomy",
     title: "Anatomy",
     question: "Which anatomy carries relevance?",
-    checks: &[&region_mass::RegionMass],
+    checks: &[&atlas_fit::AtlasFit, &region_mass::RegionMass],
 };
