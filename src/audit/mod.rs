@@ -24,3 +24,4 @@ pub mod policy;
 pub mod publish;
 pub mod record;
 pub mod run;
+pub mod selftest;

@@ -6,12 +6,12 @@ use heatproof::audit::checks::conservation::engine_oracles::EngineOracles;
 use heatproof::audit::checks::conservation::fold_exactness::FoldExactness;
 use heatproof::audit::checks::conservation::zero_input::ZeroInput;
 use heatproof::audit::finding::{Finding, Outcome};
+use heatproof::audit::selftest::faulty::{Fault, planted};
 use heatproof::explain::{Composite, Start};
 use heatproof::model::Graph;
 use heatproof::seed::Seed;
 
 use super::audit_bench::*;
-use super::faults::{Fault, planted};
 
 /// What a check says where the explained network need not be the trained one.
 fn explained(check: &dyn Check, graph: &Graph, trained: &Graph) -> Vec<Finding> {
@@ -50,7 +50,8 @@ fn the_identities_hold_and_a_wrong_transpose_breaks_them() {
     let names = folded.nodes().iter().filter(|n| n.layer.card().id == "conv3d");
     let second = names.map(|n| n.name.clone()).nth(1).expect("two convolutions");
     for fault in [Fault::Mirrored, Fault::MissedTap, Fault::Shifted] {
-        let found = explained(&EngineOracles, &planted(&folded, &second, fault), &net);
+        let faulty = planted(&folded, &second, fault).expect("planted");
+        let found = explained(&EngineOracles, &faulty, &net);
         let gap = worst(&found, "lrp_0_gap");
         assert!(gap > 1e-2, "{fault:?} {gap}");
     }

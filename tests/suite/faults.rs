@@ -2,15 +2,13 @@
 //! is planted on the way back. It closes because every bin is right, not because one of them
 //! is the remainder: a fault moves what is handed on and leaves the bins as they were.
 
-use heatproof::Result;
-use heatproof::card::Card;
-use heatproof::compute::{Array, ConvGeometry, PoolGeometry, Workspace, five};
+use heatproof::audit::selftest::faulty::{Fault, planted};
+use heatproof::compute::{Array, ConvGeometry, PoolGeometry, Workspace};
 use heatproof::explain::ledger::LedgerLine;
 use heatproof::explain::rules::Rule;
 use heatproof::explain::{Composite, Start, explain};
 use heatproof::model::Graph;
 use heatproof::model::graph::From;
-use heatproof::model::layer::{Affine, Gradients, Layer, Mode, Pass, Role, Saved};
 use heatproof::model::layers::{average_pool::AveragePool, flatten::Flatten, relu::Relu};
 use heatproof::seed::Seed;
 
@@ -27,138 +25,6 @@ const SLIGHTLY_FAULTY: f64 = 1e-3;
 /// `flat` and `w_square` share out the same wherever it lands.
 fn rules_that_read_the_input() -> impl Iterator<Item = &'static Rule> {
     rules().filter(|rule| !["flat", "w_square"].contains(&rule.card.id))
-}
-
-/// What goes wrong on the way back.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub(crate) enum Fault {
-    /// Everything lands one voxel further along i.
-    Shifted,
-    /// One tap of the kernel is left out.
-    MissedTap,
-    /// The last row of outputs is left out (a stride that does not divide the extent).
-    ForgottenRow,
-    /// The kernel is not mirrored.
-    Mirrored,
-    /// Relevance is divided by the window, as candle's max pool does.
-    Divided,
-}
-
-/// A layer with a fault on its way back; forward it is sound.
-#[derive(Debug)]
-struct Planted {
-    sound: Box<dyn Layer>,
-    fault: Fault,
-}
-
-impl Layer for Planted {
-    fn card(&self) -> &'static Card {
-        self.sound.card()
-    }
-
-    fn out_shape(&self, inputs: &[&[usize]]) -> Result<Vec<usize>> {
-        self.sound.out_shape(inputs)
-    }
-
-    fn forward(
-        &self,
-        inputs: &[&Array],
-        mode: &mut Mode<'_>,
-        ws: &mut Workspace,
-    ) -> Result<(Array, Saved)> {
-        self.sound.forward(inputs, mode, ws)
-    }
-
-    fn backward(&self, pass: &Pass<'_>, inputs_too: bool, ws: &mut Workspace) -> Result<Gradients> {
-        let mut back = self.sound.backward(pass, inputs_too, ws)?;
-        if self.fault == Fault::Divided {
-            for dx in &mut back.inputs {
-                dx.host_mut::<f32>()?.iter_mut().for_each(|v| *v /= 8.0);
-            }
-        }
-        Ok(back)
-    }
-
-    fn duplicate(&self) -> Result<Box<dyn Layer>> {
-        Ok(Box::new(Self { sound: self.sound.duplicate()?, fault: self.fault }))
-    }
-
-    fn role(&self) -> Role<'_> {
-        match self.sound.role() {
-            Role::Affine(_) => Role::Affine(self),
-            other => other,
-        }
-    }
-}
-
-impl Planted {
-    fn affine(&self) -> &dyn Affine {
-        match self.sound.role() {
-            Role::Affine(affine) => affine,
-            other => panic!("{other:?} has no transpose"),
-        }
-    }
-}
-
-impl Affine for Planted {
-    fn weight(&self) -> &Array {
-        self.affine().weight()
-    }
-
-    fn bias(&self) -> Option<&Array> {
-        self.affine().bias()
-    }
-
-    fn apply(&self, x: &Array, w: &Array, b: Option<&Array>, ws: &mut Workspace) -> Result<Array> {
-        self.affine().apply(x, w, b, ws)
-    }
-
-    fn apply_all(
-        &self,
-        terms: &[(&Array, &Array)],
-        b: Option<&Array>,
-        ws: &mut Workspace,
-    ) -> Result<Array> {
-        self.affine().apply_all(terms, b, ws)
-    }
-
-    fn transpose(&self, s: &Array, w: &Array, x: &Array, ws: &mut Workspace) -> Result<Array> {
-        let (mut s, mut w) = (s.duplicate()?, w.duplicate()?);
-        let taps = w.shape()[2..].iter().product();
-        match self.fault {
-            Fault::MissedTap => {
-                w.host_mut::<f32>()?.chunks_mut(taps).for_each(|kernel| kernel[taps / 2] = 0.0);
-            }
-            Fault::Mirrored => w.host_mut::<f32>()?.chunks_mut(taps).for_each(<[f32]>::reverse),
-            Fault::ForgottenRow => {
-                let [_, _, _, j, i] = five(&s, "s")?;
-                let slabs = s.host_mut::<f32>()?.chunks_mut(j * i);
-                slabs.for_each(|slab| slab[(j - 1) * i..].fill(0.0));
-            }
-            Fault::Shifted | Fault::Divided => {}
-        }
-        let mut back = self.affine().transpose(&s, &w, x, ws)?;
-        if self.fault == Fault::Shifted {
-            back.host_mut::<f32>()?.rotate_right(1);
-        }
-        Ok(back)
-    }
-
-    fn with(&self, weight: Array, bias: Array) -> Result<Box<dyn Layer>> {
-        Ok(Box::new(Self { sound: self.affine().with(weight, bias)?, fault: self.fault }))
-    }
-}
-
-/// The graph with a fault in one layer.
-pub(crate) fn planted(graph: &Graph, name: &str, fault: Fault) -> Graph {
-    let mut copy = Graph::default();
-    for node in graph.nodes() {
-        let sound = node.layer.duplicate().expect("copy");
-        let layer: Box<dyn Layer> =
-            if node.name == name { Box::new(Planted { sound, fault }) } else { sound };
-        let _ = copy.push(&node.name, layer, node.inputs.clone());
-    }
-    copy
 }
 
 fn ledgers(graph: &Graph, x: &Array, id: &str) -> Vec<Vec<LedgerLine>> {
@@ -211,7 +77,7 @@ fn a_fault_on_the_way_back_opens_its_layers_ledger_and_no_other() {
     for id in ["epsilon", "z_plus", "alpha_beta"] {
         let truth = &ledgers(&sound, &x, id)[0];
         for &(layer, fault) in &cases {
-            let got = &ledgers(&planted(&sound, layer, fault), &x, id)[0];
+            let got = &ledgers(&planted(&sound, layer, fault).expect("planted"), &x, id)[0];
             let at = truth.iter().position(|line| line.layer == layer).expect("layer");
             // above the fault nothing differs
             assert_eq!(got[..at], truth[..at], "{id} {layer} {fault:?}");
@@ -267,7 +133,7 @@ fn each_fault_in_a_strided_transpose_exceeds_one_percent() {
             let closed = residuals(&sound, layer);
             assert!(closed.len() == 4 && closed.iter().all(|r| *r <= SOUND), "{id}: {closed:?}");
             // of a rule with both signs a sample may hide much of it by chance
-            let faulty = residuals(&planted(&sound, layer, fault), layer);
+            let faulty = residuals(&planted(&sound, layer, fault).expect("planted"), layer);
             let worst = faulty.iter().copied().fold(0.0, f64::max);
             assert!(worst > FAULTY, "{id} {fault:?}: {faulty:?}");
         }

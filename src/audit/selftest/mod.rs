@@ -1,0 +1,3 @@
+//! The audit audited: defects planted, and sound cases that must pass.
+
+pub mod faulty;
