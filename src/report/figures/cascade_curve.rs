@@ -33,7 +33,7 @@ impl Figure for CascadeCurve {
     }
 
     fn checks(&self) -> &'static [&'static str] {
-        &["weights_cascade"]
+        &["weights_cascade", "weights_bottom_up", "weights_independent", "weights_permuted"]
     }
 
     fn scenes(&self, record: &Record) -> Result<Vec<(String, Scene)>> {

@@ -1,10 +1,14 @@
 //! Does the map depend on what the network learned?
 
+pub mod other_target;
+pub mod rank_collapse;
 pub mod weights_bottom_up;
 pub mod weights_cascade;
+pub mod weights_complexity;
 pub mod weights_exchangeability;
 pub mod weights_independent;
 pub mod weights_permuted;
+pub mod weights_smooth;
 
 use super::Family;
 
@@ -18,6 +22,10 @@ pub const FAMILY: Family = Family {
         &weights_bottom_up::WeightsBottomUp,
         &weights_independent::WeightsIndependent,
         &weights_permuted::WeightsPermuted,
+        &weights_smooth::WeightsSmooth,
+        &weights_complexity::WeightsComplexity,
         &weights_exchangeability::WeightsExchangeability,
+        &other_target::OtherTarget,
+        &rank_collapse::RankCollapse,
     ],
 };
