@@ -88,6 +88,8 @@ pub struct Bench<'a> {
     pub seed: Seed,
     /// Re-initialised networks of the exchangeability test.
     pub draws: usize,
+    /// Networks fitted as the audited one on classes dealt anew, not folded.
+    pub label_randomised: Vec<Graph>,
     /// Interval of the AUC on subjects the network is not known to have seen, or why there is
     /// none.
     pub performance: std::result::Result<Interval, String>,
@@ -111,8 +113,8 @@ pub struct Batch {
 
 impl<'a> Bench<'a> {
     /// Cases with maps made elsewhere, and nothing known of what made them. `network`, `atlas`,
-    /// `evidence`, `draws` and `performance` are set afterwards where they differ from none,
-    /// none, none, [`DRAWS`] and nothing measured.
+    /// `evidence`, `draws`, `label_randomised` and `performance` are set afterwards where they
+    /// differ from none, none, none, [`DRAWS`], none and nothing measured.
     ///
     /// # Errors
     /// `E-AUDIT-001` for cases that cannot be audited, [`Error::Shape`] for cases and maps on
@@ -140,6 +142,7 @@ impl<'a> Bench<'a> {
             evidence: None,
             seed,
             draws: DRAWS,
+            label_randomised: Vec::new(),
             performance: Err("nothing was measured".to_owned()),
             twins: Err("the training is not known".to_owned()),
             arms: Vec::new(),

@@ -23,4 +23,5 @@ pub mod picture;
 pub mod policy;
 pub mod publish;
 pub mod record;
+pub mod relabelled;
 pub mod run;

@@ -4,6 +4,7 @@
 use heatproof::audit::arms::Arm;
 use heatproof::audit::bench::Bench;
 use heatproof::audit::checks::Check;
+use heatproof::audit::checks::randomisation::label_randomisation::LabelRandomisation;
 use heatproof::audit::checks::randomisation::other_target::OtherTarget;
 use heatproof::audit::checks::randomisation::rank_collapse::RankCollapse;
 use heatproof::audit::checks::randomisation::weights_bottom_up::WeightsBottomUp;
@@ -171,7 +172,8 @@ fn controls_without_a_network_never_stand_out_and_the_gradient_does() {
         assert_eq!(cohort(&found, quantity), 1.0, "{quantity}");
         assert_eq!(verdict(check, &found, quantity), Verdict::Pass);
     }
-    assert!(cohort(&found, "control_gradient_p") <= 0.05);
+    let p = cohort(&found, "control_gradient_p");
+    assert!(p <= 0.05, "{p}");
     assert_eq!(verdict(check, &found, "control_gradient_p"), Verdict::Pass);
     let table = found[0].tables.iter().find(|t| t.name == controls::ARMS).expect("table");
     let words: Vec<String> = table.rows.iter().map(|r| format!("{:?}", r[0])).collect();
@@ -185,9 +187,8 @@ fn controls_without_a_network_never_stand_out_and_the_gradient_does() {
 #[test]
 fn a_control_that_misbehaves_makes_nothing_pass() {
     let check = &WeightsExchangeability;
-    // A network without influence: its gradient cannot stand out.
+    // A network without influence: its gradient is the same whatever is drawn.
     let found = measured(check, &without_influence(), |_| {});
-    assert!(*outcome(&found, "control_gradient_p") == Outcome::measured(1.0));
     assert_eq!(verdict(check, &found, "control_gradient_p"), Verdict::Inconclusive);
     // A test that would call a map special that is the same under every network.
     for quantity in BLIND {
@@ -317,4 +318,28 @@ fn a_rule_of_rank_one_is_seen_and_one_that_keeps_its_starts_passes() {
     assert!(by("epsilon_plus", &untrained(6)) < 0.99);
     let found = measured(&RankCollapse, &without_influence(), |_| {});
     assert!(matches!(found[0].outcome, Outcome::NotApplicable { .. }), "{found:?}");
+}
+
+#[test]
+fn maps_that_labels_did_not_make_are_seen() {
+    let net = of_one_place();
+    let with = |draw: &dyn Fn(u64) -> Graph| {
+        measured(&LabelRandomisation, &net, |bench| {
+            bench.label_randomised = (0..19).map(draw).collect();
+        })
+    };
+    // The labels made no difference: every network is the audited one.
+    let found = with(&|_| net.duplicate().expect("copy"));
+    assert_eq!(cohort(&found, "p_value"), 1.0);
+    assert!((cohort(&found, "similarity") - 1.0).abs() < 1e-9);
+    // Networks that learned nothing, and one that looks at one place.
+    let found = with(&|n| untrained(30 + n));
+    assert_eq!(cohort(&found, "p_value"), 0.05);
+    assert!(cohort(&found, "similarity") < 0.5, "{found:?}");
+    let none = measured(&LabelRandomisation, &net, |_| {});
+    assert!(none.iter().all(|f| matches!(f.outcome, Outcome::NotApplicable { .. })), "{none:?}");
+    let few = measured(&LabelRandomisation, &net, |bench| {
+        bench.label_randomised = vec![untrained(31)];
+    });
+    assert!(matches!(outcome(&few, "p_value"), Outcome::Unmeasurable { .. }), "{few:?}");
 }

@@ -1,5 +1,6 @@
 //! Does the map depend on what the network learned?
 
+pub mod label_randomisation;
 pub mod other_target;
 pub mod rank_collapse;
 pub mod weights_bottom_up;
@@ -25,6 +26,7 @@ pub const FAMILY: Family = Family {
         &weights_smooth::WeightsSmooth,
         &weights_complexity::WeightsComplexity,
         &weights_exchangeability::WeightsExchangeability,
+        &label_randomisation::LabelRandomisation,
         &other_target::OtherTarget,
         &rank_collapse::RankCollapse,
     ],

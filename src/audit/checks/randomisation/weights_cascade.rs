@@ -20,8 +20,8 @@ pub mod likeness;
 pub mod stages;
 mod told;
 
-pub use told::BASELINE;
 pub(super) use told::Told;
+pub use told::{BASELINE, CHANGE};
 
 use self::stages::{Asked, Order, carry_out};
 use crate::Result;

@@ -12,6 +12,8 @@ use crate::stats::{Stat, Undefined, moments};
 
 /// Name of the table of stages against other subjects.
 pub const BASELINE: &str = "each stage against the likeness of different subjects";
+/// Name of the curve of the score.
+pub const CHANGE: &str = "change of the score";
 /// Arrangements of a sign-flip test at most.
 const FLIPS: usize = 1 << 14;
 /// Measures that do not depend on the sign of the score: those of the baseline.
@@ -124,7 +126,7 @@ impl<'a> Told<'a> {
             let all: Vec<f64> = all.collect();
             all.iter().sum::<f64>() / all.len().max(1) as f64
         };
-        let mut changes = self.blank("change of the score", "mean |change of the score|");
+        let mut changes = self.blank(CHANGE, "mean |change of the score|");
         changes.y = (0..=self.last()).map(change).collect();
         if changes.y.iter().all(|y| y.is_finite()) {
             all.push(changes);
