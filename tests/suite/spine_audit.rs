@@ -270,8 +270,8 @@ fn labels_are_dealt_anew_when_asked_for_and_only_for_networks_trained_here() {
     assert_eq!(first, once("labels-2", 2));
     // Other data than that of the training, and a network that came without settings.
     let held = json(&made().join("model/splits.json"))["folds"][0]["held_out"].clone();
-    table("held.csv", |id| held.as_array().expect("ids").contains(&id.into()), &[]);
-    let (code, _, errors) = run(made(), &format!("audit model held.csv never {asked}"));
+    table("held.tsv", |id| held.as_array().expect("ids").contains(&id.into()), &[]);
+    let (code, _, errors) = run(made(), &format!("audit model held.tsv never {asked}"));
     assert!(code == 2 && errors.contains("E-TRAIN-006"), "{code} {errors}");
     brought("unlabelled", ["term", "preterm"]);
     let line = format!("audit unlabelled.safetensors data never --condition group=preterm {asked}");

@@ -8,7 +8,9 @@
 //! * **Reading** Small p: the trained network's maps are less like the others' than these
 //!   are like each other. The draw of a network is the unit of replication.
 //!   Controls go through the same test: the edges of the image, |x| and a constant map, which no
-//!   network had a part in (p must be 1), and the gradient (p must be small).
+//!   network had a part in (p must be 1), and the gradient: its mean |Spearman of R| between the
+//!   trained and the other networks must be low. Its p is told, too: gradients of untrained
+//!   networks hardly resemble each other, so that it need not be small.
 //! * **When it misleads** Passing is necessary, never sufficient. Any similarity keeps the
 //!   error of the test; this one was chosen for its power (docs/adr/0006): signed maps alone
 //!   of untrained networks hardly correlate, as the sign of their score is a coin toss, and
@@ -26,11 +28,12 @@ use self::ranked::{Ranked, Standard};
 use crate::Result;
 use crate::audit::arms::Arm;
 use crate::audit::bench::{Bench, Needs};
-use crate::audit::checks::{Check, of_cohort};
+use crate::audit::checks::{Check, of_cohort, outcome};
 use crate::audit::finding::{Finding, Series};
 use crate::card::{Better, Card};
 use crate::compute::Workspace;
 use crate::model::Graph;
+use crate::stats::moments::mean;
 
 /// What it says of itself.
 pub static CARD: Card = Card {
@@ -38,7 +41,7 @@ pub static CARD: Card = Card {
     title: "Trained against re-initialised networks",
     question: "Could the maps come from a network that learned nothing?",
     formula: "m = mean similarity of a network's maps to those of all other networks inside the mask, (Spearman of R + Spearman of |R|) / 2; p = (1 + #{k: m_k <= m_trained}) / (K + 1); the same of maps that no network had a part in (edges of the image, |x|, a constant) and of the gradient as controls",
-    reading: "Small p: the trained network's maps stand out among those of K re-initialised ones. It counts where the controls are as they must be: p = 1 without a network, small p of the gradient.",
+    reading: "Small p: the trained network's maps stand out among those of K re-initialised ones. It counts where the controls are as they must be: p = 1 without a network, and a gradient that does not stay.",
     misleads: "Necessary, never sufficient; where untrained networks' maps do not resemble each other, none can stand out and p is not small although the weights matter.",
     source: "Adebayo et al. 2018, https://arxiv.org/abs/1810.03292; Binder et al. 2023, https://arxiv.org/abs/2211.12486",
     unit: "1",
@@ -134,6 +137,10 @@ impl Check for WeightsExchangeability {
                 .push(controls::table(&words.iter().enumerate().map(row).collect::<Vec<_>>()));
         }
         let gradient = ranked(&nets, |net| Some(&net.gradient)).p_value();
+        let (own, others) = nets.split_at(1);
+        let alike: std::result::Result<Vec<f64>, _> =
+            others.iter().map(|net| own[0].gradient.likeness(&net.gradient)).collect();
+        let alike = outcome(alike.and_then(|all| mean(&all)));
         let mut all = vec![
             found,
             of_cohort(&CARD, "p_value_sign", rule.judged(&rule.by_sign)),
@@ -141,6 +148,7 @@ impl Check for WeightsExchangeability {
         ];
         let blind = controls::blind_controls(bench)?;
         all.extend(blind.into_iter().map(|(quantity, p)| of_cohort(&CARD, quantity, p)));
+        all.push(of_cohort(&CARD, "control_gradient_similarity", alike));
         all.push(of_cohort(&CARD, "control_gradient_p", gradient));
         Ok(all)
     }

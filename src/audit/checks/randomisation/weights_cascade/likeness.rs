@@ -17,6 +17,10 @@ pub const MEASURES: [&str; 7] = [
     "SSIM of either sign",
     "|Spearman of R|",
 ];
+/// Place of Spearman of R.
+pub const SIGNED: usize = 0;
+/// Place of the cosine.
+pub const COSINE: usize = 3;
 /// Place of Spearman of |R|.
 pub const MAGNITUDE: usize = 1;
 /// Place of the larger of SSIM(x, y) and SSIM(x, −y).

@@ -1,7 +1,11 @@
 //! Networks drawn anew block by block, and how far their maps are from the audited ones.
 //!
 //! A cascade is a network per stage and draw: weights, batch statistics on the probes, the maps
-//! of all cases.
+//! of all cases. Below the first layer drawn activations are those of the trained network to the
+//! last bit, and could be kept from stage to stage. They are not: of explaining an image of 64³ by
+//! the compact network the pass forth is a fifth, relevance the rest, and every cascade together a
+//! tenth of an audit with 99 networks; keeping the activations of all cases would take memory that
+//! grows with their number.
 
 use rayon::prelude::*;
 

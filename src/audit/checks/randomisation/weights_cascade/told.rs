@@ -1,14 +1,14 @@
 //! What a cascade says: curves, the change of the score, and each stage against the likeness of
 //! different subjects.
 
-use super::likeness::{Alike, EITHER, MAGNITUDE, MEASURES, UNSIGNED, between};
+use super::likeness::{Alike, COSINE, EITHER, MAGNITUDE, MEASURES, SIGNED, UNSIGNED, between};
 use super::stages::{Asked, Cascade};
 use crate::audit::bench::Bench;
 use crate::audit::checks::{mean_of, of_cohort, outcome as outcome_of};
 use crate::audit::finding::{Cell, Column, Finding, Outcome, Series, Table};
 use crate::stats::discovery::holm;
 use crate::stats::permutation::{Tail, sign_flip};
-use crate::stats::{Stat, Undefined, moments};
+use crate::stats::{Stat, Undefined, moments, undefined};
 
 /// Name of the table of stages against other subjects.
 pub const BASELINE: &str = "each stage against the likeness of different subjects";
@@ -18,6 +18,8 @@ pub const CHANGE: &str = "change of the score";
 const FLIPS: usize = 1 << 14;
 /// Measures that do not depend on the sign of the score: those of the baseline.
 const UNSIGNED_MEASURES: [usize; 3] = [UNSIGNED, MAGNITUDE, EITHER];
+/// Measures drawn as curves; the table has all.
+const CURVES: [usize; 4] = [SIGNED, MAGNITUDE, COSINE, EITHER];
 
 /// A stage by a measure against the baseline.
 struct Row {
@@ -118,7 +120,7 @@ impl<'a> Told<'a> {
             flat.y = vec![moments::mean(&values).ok()?; flat.x.len()];
             Some(flat)
         };
-        let mut all: Vec<Series> = (0..UNSIGNED).map(curve).collect();
+        let mut all: Vec<Series> = CURVES.into_iter().map(curve).collect();
         all.retain(|curve| !curve.x.is_empty());
         all.extend([MAGNITUDE, EITHER].into_iter().filter_map(level));
         let change = |stage: usize| {
@@ -134,7 +136,7 @@ impl<'a> Told<'a> {
         all
     }
 
-    /// Every stage by every unsigned measure against the likeness of different subjects: is the
+    /// Every stage by every measure against the likeness of different subjects: is the
     /// map of a subject less like its own before than like another subject's?
     fn rows(&self) -> Vec<Row> {
         let test = |excess: &Result<Vec<f64>, Undefined>, what: &str| -> Stat {
@@ -150,13 +152,17 @@ impl<'a> Told<'a> {
             let mean = |all: Vec<Stat>| -> Stat {
                 moments::mean(&all.into_iter().collect::<Result<Vec<f64>, _>>()?)
             };
-            let p = test(&excess, &format!("flips/{measure}/{stage}"));
+            let p = if UNSIGNED_MEASURES.contains(&measure) {
+                test(&excess, &format!("flips/{measure}/{stage}"))
+            } else {
+                undefined("only measures without sign are tested")
+            };
             let (level, between) = (mean(own), mean(other.collect()));
             Row { measure, stage, level, between, excess, adjusted: p.clone(), p }
         };
-        let stages = |&measure: &usize| (1..=self.last()).map(move |stage| (measure, stage));
-        let mut rows: Vec<Row> =
-            UNSIGNED_MEASURES.iter().flat_map(stages).map(|(m, s)| row(m, s)).collect();
+        let measures = 0..MEASURES.len();
+        let stages = |measure: usize| (1..=self.last()).map(move |stage| (measure, stage));
+        let mut rows: Vec<Row> = measures.flat_map(stages).map(|(m, s)| row(m, s)).collect();
         let known: Vec<usize> = (0..rows.len()).filter(|r| rows[*r].p.is_ok()).collect();
         let p: Vec<f64> = known.iter().filter_map(|r| rows[*r].p.clone().ok()).collect();
         if let Ok(adjusted) = holm(&p) {

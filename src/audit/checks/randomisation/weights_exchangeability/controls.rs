@@ -1,8 +1,9 @@
 //! Maps for which the answer of the test is known beforehand.
 //!
 //! What does not look at the network must not stand out: the edges of the image (Sobel), its
-//! magnitude, a constant. What is made of the network alone must, where the network has learned:
-//! the gradient. A test that gets one of these wrong says nothing of the audited rule.
+//! magnitude, a constant. What is made of the weights alone, the gradient, must be another under
+//! each network. Its p is told without a limit: gradients of untrained networks hardly resemble
+//! each other, so that none can stand out by less likeness, however much was learned. A test that gets one of these wrong says nothing of the audited rule.
 
 use super::ranked::{Ranked, Standard};
 use crate::Result;
@@ -19,6 +20,8 @@ use crate::stats::permutation::{Tail, rank_p};
 pub const ARMS: &str = "the same test of other methods";
 /// Networks under which the methods of the table are made again: as many as p = 0.05 takes.
 pub const FEW: usize = super::ranked::FEWEST;
+/// Bytes for the passes of all networks that are made side by side.
+const MEMORY: usize = 1 << 30;
 /// Methods of the table, where they are arms of the audit.
 const METHODS: [&str; 3] = ["gradient_x_input", "smooth_grad", "integrated_gradients"];
 
@@ -91,14 +94,15 @@ pub fn arms<'a>(bench: &'a Bench<'_>) -> Vec<&'a Compared> {
 /// The maps of arms under another network.
 ///
 /// # Errors
-/// Those of [`Bench::maps_of`].
+/// Those of [`Bench::maps_within`].
 pub fn drawn(
     bench: &Bench<'_>,
     arms: &[&Arm],
     net: &Graph,
     ws: &mut Workspace,
 ) -> Result<Vec<Standard>> {
-    arms.iter().map(|arm| Standard::of(bench, &bench.maps_of(arm, net, ws)?)).collect()
+    let one = MEMORY / rayon::current_num_threads();
+    arms.iter().map(|arm| Standard::of(bench, &bench.maps_within(one, arm, net, ws)?)).collect()
 }
 
 /// A row per method with its p-values by sign and size, by sign, by size.

@@ -6,6 +6,7 @@ use crate::audit::bench::Bench;
 use crate::audit::case::Case;
 use crate::audit::checks::outcome;
 use crate::audit::finding::Outcome;
+use crate::stats::moments::mean;
 use crate::stats::permutation::{Tail, rank_p};
 use crate::stats::{Stat, rank, undefined};
 use crate::{Error, Result};
@@ -32,6 +33,18 @@ impl Standard {
             signed: all.clone().map(|(case, map)| coarse(case, map)).collect::<Result<_>>()?,
             size: all.map(|(case, map)| coarse(case, &size(map))).collect::<Result<_>>()?,
         })
+    }
+
+    /// Mean over cases of |Spearman of R| with the maps of another network.
+    ///
+    /// # Errors
+    /// Undefined where a map is constant inside the mask.
+    pub fn likeness(&self, other: &Self) -> Stat {
+        if self.constant() + other.constant() > 0 {
+            return undefined("a map is constant inside the mask");
+        }
+        let pairs = self.signed.iter().zip(&other.signed);
+        mean(&pairs.map(|(a, b)| dot(a, b).abs()).collect::<Vec<_>>())
     }
 
     /// Cases whose map is constant inside the mask.
@@ -115,13 +128,14 @@ fn standard(x: Vec<f64>) -> Vec<f32> {
     ranks.into_iter().map(|r| ((r - mean) * factor) as f32).collect()
 }
 
+fn dot(a: &[f32], b: &[f32]) -> f64 {
+    a.iter().zip(b).map(|(x, y)| f64::from(*x) * f64::from(*y)).sum()
+}
+
 /// Mean similarity of each network's maps to those of all others. `nets[a][s]` is the
 /// standard map of subject s under network a.
 fn mean_similarity(nets: &[&[Vec<f32>]]) -> Vec<f64> {
     let n = nets.len();
-    let dot = |a: &[f32], b: &[f32]| {
-        a.iter().zip(b).map(|(x, y)| f64::from(*x) * f64::from(*y)).sum::<f64>()
-    };
     let upper: Vec<Vec<f64>> = (0..n)
         .into_par_iter()
         .map(|a| {
@@ -133,8 +147,8 @@ fn mean_similarity(nets: &[&[Vec<f32>]]) -> Vec<f64> {
         })
         .collect();
     let of = |a: usize, b: usize| upper[a.min(b)][a.max(b) - a.min(b) - 1];
-    let mean = |a: usize| (0..n).filter(|b| *b != a).map(|b| of(a, b)).sum::<f64>();
-    (0..n).map(|a| mean(a) / (n.max(2) - 1) as f64).collect()
+    let of_one = |a: usize| (0..n).filter(|b| *b != a).map(|b| of(a, b)).sum::<f64>();
+    (0..n).map(|a| of_one(a) / (n.max(2) - 1) as f64).collect()
 }
 
 /// The rank test; the trained network comes first.
