@@ -3,7 +3,7 @@
 use super::bench::Bench;
 use super::case::Case;
 use crate::compute::{Array, Workspace};
-use crate::explain::methods::{Chosen, METHODS, Question, Regions, grad_cam};
+use crate::explain::methods::{Chosen, METHODS, Question, Regions, grad_cam, passes};
 use crate::model::Graph;
 use crate::progress::check_stop;
 use crate::{Error, Result};
@@ -110,6 +110,21 @@ impl Bench<'_> {
     /// # Errors
     /// Those of [`Chosen::map`]; [`Error::Interrupted`].
     pub fn maps_of(&self, arm: &Arm, graph: &Graph, ws: &mut Workspace) -> Result<Vec<Vec<f32>>> {
+        self.maps_within(passes::MEMORY, arm, graph, ws)
+    }
+
+    /// The same with a bound in bytes on the arrays of a pass, for networks side by side. The maps
+    /// do not depend on it.
+    ///
+    /// # Errors
+    /// As [`Bench::maps_of`].
+    pub fn maps_within(
+        &self,
+        memory: usize,
+        arm: &Arm,
+        graph: &Graph,
+        ws: &mut Workspace,
+    ) -> Result<Vec<Vec<f32>>> {
         let mut out = Vec::with_capacity(self.cases.len());
         for from in (0..self.cases.len()).step_by(BATCH) {
             check_stop()?;
@@ -120,7 +135,7 @@ impl Bench<'_> {
             let regions = regions.unwrap_or_default();
             let seed = self.seed.child("audit/arms");
             let question =
-                Question { regions: &regions, ..Question::new(graph, &x, &starts, seed) };
+                Question { regions: &regions, memory, ..Question::new(graph, &x, &starts, seed) };
             let map = arm.chosen.map(&question, ws)?;
             out.extend(on_input(map, &x)?);
             ws.give(x);

@@ -7,6 +7,7 @@ use super::performance::of_training;
 use super::record::Performance;
 use crate::model::network::{Network, Origin};
 use crate::train::models::Models;
+use crate::train::settings::Settings;
 use crate::{Error, Result};
 
 /// Said of every network whose training left no record.
@@ -23,6 +24,8 @@ pub struct Audited {
     pub condition: String,
     /// How well it classifies held-out subjects, where its training measured it.
     pub measured: Option<(Option<Interval>, Performance)>,
+    /// How it was fitted, where its training kept that.
+    pub settings: Option<Settings>,
 }
 
 impl Audited {
@@ -35,9 +38,10 @@ impl Audited {
             (interval, Some(performance)) => Some((interval, performance)),
             _ => None,
         };
+        let settings = models.settings(fold)?;
         let bundle = models.fold(fold)?;
         let condition = bundle.spec.target.clone();
-        Ok(Self { network: bundle.into(), condition, measured })
+        Ok(Self { network: bundle.into(), condition, measured, settings })
     }
 
     /// An ONNX file or a state dict, with the companion beside it.
@@ -65,7 +69,7 @@ impl Audited {
                 "Audit a network of two classes; heatproof explain takes any",
             ));
         }
-        Ok(Self { network, condition: condition.to_owned(), measured: None })
+        Ok(Self { network, condition: condition.to_owned(), measured: None, settings: None })
     }
 
     /// Fold of the training; none for a network a user brought.

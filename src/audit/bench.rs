@@ -11,6 +11,7 @@ use crate::explain::ledger::LedgerLine;
 use crate::explain::{Composite, Explanation, Start, explain, start};
 use crate::image::atlas::Atlas;
 use crate::model::Graph;
+use crate::model::redraw::Redraw;
 use crate::progress::check_stop;
 use crate::seed::Seed;
 use crate::{Error, Result};
@@ -87,6 +88,8 @@ pub struct Bench<'a> {
     pub seed: Seed,
     /// Re-initialised networks of the exchangeability test.
     pub draws: usize,
+    /// Networks fitted as the audited one on classes dealt anew, not folded.
+    pub label_randomised: Vec<Graph>,
     /// Interval of the AUC on subjects the network is not known to have seen, or why there is
     /// none.
     pub performance: std::result::Result<Interval, String>,
@@ -110,8 +113,8 @@ pub struct Batch {
 
 impl<'a> Bench<'a> {
     /// Cases with maps made elsewhere, and nothing known of what made them. `network`, `atlas`,
-    /// `evidence`, `draws` and `performance` are set afterwards where they differ from none,
-    /// none, none, [`DRAWS`] and nothing measured.
+    /// `evidence`, `draws`, `label_randomised` and `performance` are set afterwards where they
+    /// differ from none, none, none, [`DRAWS`], none and nothing measured.
     ///
     /// # Errors
     /// `E-AUDIT-001` for cases that cannot be audited, [`Error::Shape`] for cases and maps on
@@ -139,6 +142,7 @@ impl<'a> Bench<'a> {
             evidence: None,
             seed,
             draws: DRAWS,
+            label_randomised: Vec::new(),
             performance: Err("nothing was measured".to_owned()),
             twins: Err("the training is not known".to_owned()),
             arms: Vec::new(),
@@ -289,7 +293,21 @@ impl<'a> Bench<'a> {
         images: &[&[f32]],
         ws: &mut Workspace,
     ) -> Result<Batch> {
-        let (start, composite) = (self.network()?.start, self.explainer()?.composite);
+        self.explain_from(graph, images, self.network()?.start, ws)
+    }
+
+    /// As [`Bench::explain_images`], of another start than the audited one.
+    ///
+    /// # Errors
+    /// As [`Bench::explain_images`].
+    pub fn explain_from(
+        &self,
+        graph: &Graph,
+        images: &[&[f32]],
+        start: Start,
+        ws: &mut Workspace,
+    ) -> Result<Batch> {
+        let composite = self.explainer()?.composite;
         let mut out = Batch::default();
         for part in images.chunks(BATCH) {
             check_stop()?;
@@ -323,17 +341,23 @@ impl<'a> Bench<'a> {
     /// # Errors
     /// As [`Bench::redrawn`], and those of [`Graph::folded`].
     pub fn randomised(&self, layers: &[String], seed: Seed, ws: &mut Workspace) -> Result<Graph> {
-        self.redrawn(layers, seed, ws)?.folded()
+        self.redrawn(Redraw::Fresh, layers, seed, ws)?.folded()
     }
 
-    /// The trained network with the named layers drawn anew. Batch statistics are
-    /// recalibrated on the first few cases.
+    /// The trained network with the named layers drawn anew. Batch statistics that change by it
+    /// are recalibrated on the first few cases.
     ///
     /// # Errors
-    /// As [`Bench::network`], and those of [`Graph::reinitialised`].
-    pub fn redrawn(&self, layers: &[String], seed: Seed, ws: &mut Workspace) -> Result<Graph> {
+    /// As [`Bench::network`], and those of [`Graph::redrawn`].
+    pub fn redrawn(
+        &self,
+        how: Redraw,
+        layers: &[String],
+        seed: Seed,
+        ws: &mut Workspace,
+    ) -> Result<Graph> {
         let probe = self.batch(0, PROBES.min(self.cases.len()))?;
-        let drawn = self.network()?.trained.reinitialised(layers, seed, Some(&probe), ws)?;
+        let drawn = self.network()?.trained.redrawn(how, layers, seed, Some(&probe), ws)?;
         ws.give(probe);
         Ok(drawn)
     }

@@ -12,6 +12,7 @@ use super::cases::{self, Labelled, Origin};
 use super::evidence::Evidence;
 use super::finding::Interval;
 use super::record::{DataCard, Performance};
+use super::relabelled::relabelled;
 use crate::cohort::target::Labelled as Classes;
 use crate::cohort::{Cohort, Target};
 use crate::compute::{Array, Workspace};
@@ -46,6 +47,8 @@ pub struct Request {
     pub subjects: usize,
     /// Re-initialised networks of the exchangeability test.
     pub draws: usize,
+    /// Networks fitted on classes dealt anew.
+    pub label_draws: usize,
     /// Methods beside the rule, see [`Arm::list`].
     pub arms: String,
     /// Seed of the audit.
@@ -61,6 +64,7 @@ impl Default for Request {
             target: "margin".to_owned(),
             subjects: 24,
             draws: DRAWS,
+            label_draws: 0,
             arms: "default".to_owned(),
             seed: 1,
         }
@@ -120,6 +124,8 @@ pub struct Gathered {
     pub draws: usize,
     /// Audited subjects that are also subjects of the training, or why that is not known.
     pub twins: std::result::Result<Vec<[String; 2]>, String>,
+    /// Networks fitted on classes dealt anew.
+    pub label_randomised: Vec<Graph>,
     /// Methods beside the rule; none without a network.
     pub arms: Vec<Arm>,
 }
@@ -130,8 +136,8 @@ pub struct Gathered {
 ///
 /// # Errors
 /// [`Error::Usage`] `E-AUDIT-002` when every subject was used in training, `E-AUDIT-005`; `E-RULE-001`,
-/// `E-RULE-002`; those of [`Target::label`], of [`Brought`], of the readers and of
-/// [`Graph::canonical`].
+/// `E-RULE-002`; those of [`Target::label`], of [`relabelled`], of [`Brought`], of the readers
+/// and of [`Graph::canonical`].
 pub fn gather(
     audited: Option<Audited>,
     cohort: &Cohort,
@@ -139,6 +145,7 @@ pub fn gather(
     progress: &dyn Progress,
 ) -> Result<Gathered> {
     let seed = Seed(request.seed);
+    let label_randomised = relabelled(audited.as_ref(), cohort, request, progress)?;
     let mut notes = cohort.notes.clone();
     let subject = Subject::of(audited, cohort, request, &mut notes)?;
     let Subject { network, classes, rows, counts, condition, measured } = subject;
@@ -221,6 +228,7 @@ pub fn gather(
         seed,
         draws: request.draws,
         twins,
+        label_randomised,
         arms,
     })
 }
@@ -258,7 +266,7 @@ impl<'a> Subject<'a> {
         notes: &mut Vec<String>,
     ) -> Result<Self> {
         let Some(audited) = audited else { return Self::of_maps(cohort, request) };
-        let Audited { network, condition, measured } = audited;
+        let Audited { network, condition, measured, .. } = audited;
         let input = network.input.ok_or_else(|| Error::internal("a network of no images"))?;
         let labelled = Target::parse(&condition)?.label(cohort)?;
         let turned = turned(&labelled, &network.classes);
@@ -322,6 +330,8 @@ impl Gathered {
         bench.evidence = self.evidence.as_ref();
         bench.draws = self.draws;
         bench.twins = self.twins.clone();
+        let copies = self.label_randomised.iter().map(Graph::duplicate);
+        bench.label_randomised = copies.collect::<Result<_>>()?;
         bench.performance = self.interval.clone();
         bench.compare_with(&self.arms)?;
         Ok(bench)

@@ -23,5 +23,6 @@ pub mod picture;
 pub mod policy;
 pub mod publish;
 pub mod record;
+pub mod relabelled;
 pub mod run;
 pub mod selftest;

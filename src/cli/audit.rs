@@ -71,6 +71,10 @@ pub struct Args {
     /// Re-initialised networks to compare with; 19 at least for p = 0.05
     #[arg(long, value_name = "K", default_value_t = Request::default().draws)]
     draws: usize,
+    /// Networks to fit as this one on classes dealt anew, and to compare with (needs the data
+    /// of the training, and its time for each); 19 at least for p = 0.05
+    #[arg(long, value_name = "K", default_value_t = Request::default().label_draws)]
+    label_draws: usize,
     /// Methods to set beside the rule, with commas: see `heatproof list methods`; or default
     /// (nine of them, with few points and draws), all, none
     #[arg(long, value_name = "NAME[,NAME]", default_value = "default")]
@@ -114,6 +118,7 @@ pub fn run(args: &Args, terminal: &Terminal) -> Result<ExitCode> {
         target: args.target.clone(),
         subjects: args.subjects,
         draws: args.draws,
+        label_draws: args.label_draws,
         arms: args.arms.clone(),
         seed: args.seed,
     };
@@ -192,6 +197,7 @@ pub(super) fn perform(
         setting("target", request.target.clone()),
         setting("subjects", request.subjects.to_string()),
         setting("draws", request.draws.to_string()),
+        setting("label_draws", request.label_draws.to_string()),
         setting("arms", arms.join(",")),
     ];
     provenance.inputs = model.iter().map(|m| setting("weights", m.sha256.clone())).collect();

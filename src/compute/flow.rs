@@ -79,6 +79,14 @@ impl Flow<'_> {
         }
     }
 
+    /// The numbers it holds, without the zeros where no voxel won.
+    pub fn numbers(&self) -> &Array {
+        match self {
+            Self::Whole(r) => r,
+            Self::Winners(r) => &r.values,
+        }
+    }
+
     /// A number for every output.
     ///
     /// # Errors

@@ -11,6 +11,7 @@ pub mod rules;
 pub mod start;
 pub mod terms;
 pub mod used;
+mod walk;
 pub mod way;
 
 pub use composite::Composite;

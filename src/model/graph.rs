@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 
 use super::layer::{Gradients, Layer, Mode, Pass, Role, Saved};
 use crate::compute::{Array, Workspace};
-use crate::seed::Seed;
 use crate::{Error, Result};
 
 /// Where a node's input comes from.
@@ -287,48 +286,6 @@ impl Graph {
     pub fn weighted_layers(&self) -> Vec<String> {
         let affine = |node: &&Node| matches!(node.layer.role(), Role::Affine(_));
         self.nodes.iter().rev().filter(affine).map(|n| n.name.clone()).collect()
-    }
-
-    /// The same graph with the named layers' weights drawn afresh (He normal, bias 0). A
-    /// batch norm that follows a named layer starts again at γ = 1, β = 0, with statistics
-    /// taken from `calibrate` when given.
-    ///
-    /// # Errors
-    /// `E-MODEL-003` for an unknown name.
-    pub fn reinitialised(
-        &self,
-        layers: &[String],
-        seed: Seed,
-        calibrate: Option<&Array>,
-        ws: &mut Workspace,
-    ) -> Result<Self> {
-        let mut graph = self.duplicate()?;
-        for name in layers {
-            let at = self.nodes.iter().position(|n| &n.name == name).ok_or_else(|| {
-                Error::model(
-                    "E-MODEL-003",
-                    format!("no layer '{name}'"),
-                    "Name a layer of the model",
-                )
-            })?;
-            let mut stream = seed.stream(&format!("model/weights/{name}"));
-            graph.nodes[at].layer.reinitialise(&mut stream)?;
-            let follows = |n: &&mut Node| {
-                n.inputs.contains(&From::Node(at)) && matches!(n.layer.role(), Role::MustFold(..))
-            };
-            for next in graph.nodes.iter_mut().filter(follows) {
-                next.layer.reinitialise(&mut stream)?;
-            }
-        }
-        if let Some(x) = calibrate {
-            let trace =
-                graph.trace(x.duplicate()?, &mut Mode::Train(&mut seed.stream("calibrate")), ws)?;
-            for (node, saved) in graph.nodes.iter_mut().zip(&trace.saved) {
-                node.layer.absorb(saved, 1.0)?;
-            }
-            trace.recycle(ws);
-        }
-        Ok(graph)
     }
 
     /// Layer by layer, for an input shape `[c, k, j, i]`.

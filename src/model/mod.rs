@@ -15,6 +15,7 @@ pub mod members;
 pub mod network;
 pub mod onnx;
 pub mod plan;
+pub mod redraw;
 pub mod subject;
 pub mod tensors;
 mod walk;

@@ -28,10 +28,19 @@ pub fn scenes<'a>(
     subtitle: &str,
     findings: impl IntoIterator<Item = &'a Finding>,
 ) -> Vec<(String, Scene)> {
+    stacked([stem, title, subtitle], PER_FIGURE, findings)
+}
+
+/// The same with so many charts in each figure.
+pub fn stacked<'a>(
+    [stem, title, subtitle]: [&str; 3],
+    charts: usize,
+    findings: impl IntoIterator<Item = &'a Finding>,
+) -> Vec<(String, Scene)> {
     let all = findings.into_iter().flat_map(|f| f.series.iter().map(|s| (f.subject.as_str(), s)));
     let groups = group(all.filter(|(_, s)| !points(s).is_empty()));
     groups
-        .chunks(PER_FIGURE)
+        .chunks(charts)
         .enumerate()
         .map(|(i, chunk)| {
             let stem = if i == 0 { stem.to_owned() } else { format!("{stem}-{}", i + 1) };

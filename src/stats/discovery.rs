@@ -1,5 +1,5 @@
 //! Many tests at once: p-values adjusted so that those below a level hold at most that share
-//! of false discoveries.
+//! of false discoveries, or ([`holm`]) hold none but with that probability.
 
 use super::{Undefined, undefined};
 
@@ -37,6 +37,26 @@ pub fn benjamini_yekutieli(p: &[f64]) -> Result<Vec<f64>, Undefined> {
     step_up(p, (1..=p.len()).map(|i| 1.0 / i as f64).sum())
 }
 
+/// Holm's adjusted p-values max over j ≤ i of (m − j + 1)·p₍ⱼ₎, at most 1 (1979): calling what is
+/// at most α keeps the probability of any false call at α, under any dependence. In the order
+/// given, 0 to 1.
+///
+/// # Errors
+/// As [`benjamini_hochberg`].
+pub fn holm(p: &[f64]) -> Result<Vec<f64>, Undefined> {
+    if let Some(bad) = p.iter().find(|p| !(0.0..=1.0).contains(*p)) {
+        return undefined(format!("{bad} is not a p-value"));
+    }
+    let mut order: Vec<usize> = (0..p.len()).collect();
+    order.sort_by(|&a, &b| p[a].total_cmp(&p[b]));
+    let (mut out, mut most) = (vec![0.0; p.len()], 0.0f64);
+    for (place, i) in order.into_iter().enumerate() {
+        most = most.max(p[i] * (p.len() - place) as f64).min(1.0);
+        out[i] = most;
+    }
+    Ok(out)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -55,6 +75,10 @@ mod tests {
         let h = 25.0 / 12.0;
         near(&benjamini_yekutieli(&p).expect("q"), &[1.0, 0.04 * h, 0.04 * h, 0.04 * h]);
         assert_eq!(benjamini_hochberg(&[]), Ok(vec![]));
+        // 4·0.01, 3·0.02 and 2·0.03 → 0.06, and 0.5.
+        near(&holm(&p).expect("p"), &[0.5, 0.06, 0.04, 0.06]);
+        near(&holm(&[0.6, 0.7]).expect("p"), &[1.0, 1.0]);
+        assert!(holm(&[]) == Ok(vec![]) && holm(&[f64::NAN]).is_err());
         assert!(benjamini_hochberg(&[1.1]).is_err() && benjamini_yekutieli(&[f64::NAN]).is_err());
     }
 

@@ -12,7 +12,7 @@ use crate::model::members::join;
 use crate::progress::Progress;
 
 /// Fits `spec.members` networks and joins them into the one `spec` describes. Checkpoints
-/// lie in `folder`; the curves are means over the members still running.
+/// lie in `folder`, if any; the curves are means over the members still running.
 ///
 /// # Errors
 /// Those of [`fit`] and [`join`].
@@ -20,7 +20,7 @@ pub fn fit_members(
     spec: &ArchitectureSpec,
     task: &Task,
     settings: &Settings,
-    folder: &Path,
+    folder: Option<&Path>,
     progress: &dyn Progress,
 ) -> Result<Fitted> {
     let single = ArchitectureSpec { members: 1, ..spec.clone() };
@@ -31,7 +31,8 @@ pub fn fit_members(
             n => (format!("{}/member-{n}", task.purpose), format!("checkpoint-{n}.safetensors")),
         };
         let task = Task { purpose: &purpose, ..*task };
-        fitted.push(fit(&single, &task, settings, Some(&folder.join(file)), progress)?);
+        let checkpoint = folder.map(|folder| folder.join(file));
+        fitted.push(fit(&single, &task, settings, checkpoint.as_deref(), progress)?);
     }
     if fitted.len() == 1 {
         return Ok(fitted.remove(0));

@@ -15,6 +15,7 @@ pub mod network;
 pub mod optimiser;
 pub mod pool;
 pub mod prepare;
+pub mod relabel;
 pub mod run;
 pub mod schedule;
 pub mod settings;

@@ -2,6 +2,7 @@
 
 use std::path::{Component, Path, PathBuf};
 
+use super::settings::Settings;
 use super::write::{MetricLine, Splits};
 use crate::files::{read_limited, sha256_file};
 use crate::model::bundle::{Bundle, DESCRIPTION};
@@ -75,6 +76,15 @@ impl Models {
         let metrics = serde_json::from_slice(&read_limited(&path, MOST_TABLE)?)
             .map_err(|e| damaged(format!("metrics.json: {e}")))?;
         Ok(Self { folder: whole, bundles, metrics })
+    }
+
+    /// The settings of the fit of a fold; none where they were not kept.
+    ///
+    /// # Errors
+    /// Those of [`Settings::of_network`].
+    pub fn settings(&self, fold: usize) -> Result<Option<Settings>> {
+        let own = self.folder.join(format!("fold-{fold}"));
+        Settings::of_network(if own.is_dir() { &own } else { &self.folder })
     }
 
     /// The network of a fold; a folder of one network has that one only.

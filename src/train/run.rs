@@ -8,7 +8,7 @@ use super::members::fit_members;
 use super::metrics::{self, Prediction};
 use super::pool::{Alignment, common_scale};
 use super::prepare::{InputChoice, Ready, prepare_cohort};
-use super::settings::Settings;
+use super::settings::{SETTINGS, Settings};
 use super::split::{SplitRow, assert_disjoint, stratified_folds, validation_split};
 use super::write::{self, FoldSplit, MetricLine, PredictionRow, Splits};
 use crate::Result;
@@ -65,7 +65,7 @@ struct Parts {
     test: Vec<usize>,
 }
 
-/// Trains a model per fold and writes to `out`: `fold-K/` (bundle, `curves.tsv`, and
+/// Trains a model per fold and writes to `out`: `fold-K/` (bundle, `settings.json`, `curves.tsv`, and
 /// `checkpoint.safetensors`, from which an interrupted run goes on), `predictions.tsv`,
 /// `metrics.json`, `splits.json`. Subjects never fall into two parts of a fold, and the
 /// held-out part chooses nothing.
@@ -102,7 +102,8 @@ pub fn cross_validate(
             purpose: &name,
         };
         let folder = out.join(&name);
-        let fitted = fit_members(&architecture, &task, &settings.fit, &folder, progress)?;
+        let fitted = fit_members(&architecture, &task, &settings.fit, Some(&folder), progress)?;
+        write::json(&folder.join(SETTINGS), &settings.fit)?;
         write::curves(&folder.join("curves.tsv"), &fitted.curves)?;
         let mut odds = |rows: &[usize]| -> Result<Vec<f64>> {
             let logits = predict(&fitted.graph, &task, rows, settings.fit.batch, &mut workspace)?;

@@ -2,8 +2,16 @@
 
 use serde::{Deserialize, Serialize};
 
+use std::path::Path;
+
 use super::augment::Augmentation;
+use crate::files::read_limited;
 use crate::{Error, Result};
+
+/// Name of the file with the settings of a fit, in the folder of its network.
+pub const SETTINGS: &str = "settings.json";
+/// Largest such file that is read.
+const MOST: u64 = 1 << 16;
 
 /// Settings of a fit.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -78,6 +86,23 @@ impl Settings {
         })?;
         settings.check()?;
         Ok(settings)
+    }
+
+    /// The settings a network was fitted with, from its folder; none where they were not kept.
+    ///
+    /// # Errors
+    /// [`Error::Refused`] `E-TRAIN-005` for a damaged file; those of [`Settings::check`].
+    pub fn of_network(folder: &Path) -> Result<Option<Self>> {
+        let path = folder.join(SETTINGS);
+        if !path.is_file() {
+            return Ok(None);
+        }
+        let settings: Self = serde_json::from_slice(&read_limited(&path, MOST)?).map_err(|e| {
+            let (seen, allowed) = (e.to_string(), "the settings a training wrote");
+            Error::refused("E-TRAIN-005", &path, "content", seen, allowed, "Train again")
+        })?;
+        settings.check()?;
+        Ok(Some(settings))
     }
 
     /// Refuses settings nothing can be fitted with.

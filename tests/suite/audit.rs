@@ -13,14 +13,10 @@ use heatproof::audit::checks::randomisation::weights_cascade::WeightsCascade;
 use heatproof::audit::checks::randomisation::weights_exchangeability::WeightsExchangeability;
 use heatproof::audit::checks::stability::arm_agreement::ArmAgreement;
 use heatproof::audit::finding::{Interval, Outcome};
-use heatproof::compute::{ConvGeometry, PoolGeometry};
 use heatproof::model::Graph;
-use heatproof::model::graph::From;
-use heatproof::model::layers::{average_pool::AveragePool, flatten::Flatten};
 use heatproof::seed::Seed;
 
 use super::audit_bench::*;
-use super::nets::conv;
 
 #[test]
 fn performance_is_the_lower_end_of_the_interval_and_is_not_made_up() {
@@ -92,22 +88,6 @@ fn a_network_that_looks_at_one_place_stands_out() {
     let found = measured(&WeightsExchangeability, &net, |bench| bench.draws = 39);
     let p = cohort(&found, "p_value");
     assert!(p <= 0.05, "{p}");
-}
-
-/// Averages of the lower and the upper half as logits, beside a convolution whose output
-/// nobody reads: weights without influence.
-fn without_influence() -> Graph {
-    let mut graph = Graph::default();
-    let _ = graph.push("unread", conv(1, 2, ConvGeometry::same(3)), vec![From::Input]);
-    let halves = PoolGeometry {
-        kernel: [INPUT[0] / 2, INPUT[1], INPUT[2]],
-        stride: [INPUT[0] / 2, INPUT[1], INPUT[2]],
-        ..PoolGeometry::tiles(1)
-    };
-    let pool = AveragePool { geometry: Some(halves) };
-    let mean = graph.push("mean", Box::new(pool), vec![From::Input]);
-    let _ = graph.push("flat", Box::new(Flatten), vec![From::Node(mean)]);
-    graph
 }
 
 #[test]

@@ -7,13 +7,15 @@ use heatproof::audit::bench::Bench;
 use heatproof::audit::case::Case;
 use heatproof::audit::checks::Check;
 use heatproof::audit::finding::{COHORT, Finding};
-use heatproof::compute::{Array, Workspace};
+use heatproof::compute::{Array, ConvGeometry, PoolGeometry, Workspace};
 use heatproof::explain::{Composite, Start};
 use heatproof::image::{Grid, Labels, Mask};
+use heatproof::model::graph::From;
+use heatproof::model::layers::{average_pool::AveragePool, flatten::Flatten};
 use heatproof::model::{ArchitectureSpec, Graph, build};
 use heatproof::seed::Seed;
 
-use super::nets::heads;
+use super::nets::{conv, heads};
 
 /// Input voxels as the tensor has them: `[k, j, i]`.
 pub(crate) const INPUT: [usize; 3] = [12, 16, 12];
@@ -80,16 +82,42 @@ pub(crate) fn changed(graph: &Graph, name: &str, change: impl Fn(&mut [f32])) ->
     copy
 }
 
+/// Averages of the lower and the upper half as logits, beside a convolution whose output
+/// nobody reads: weights without influence.
+pub(crate) fn without_influence() -> Graph {
+    let mut graph = Graph::default();
+    let _ = graph.push("unread", conv(1, 2, ConvGeometry::same(3)), vec![From::Input]);
+    let halves = PoolGeometry {
+        kernel: [INPUT[0] / 2, INPUT[1], INPUT[2]],
+        stride: [INPUT[0] / 2, INPUT[1], INPUT[2]],
+        ..PoolGeometry::tiles(1)
+    };
+    let pool = AveragePool { geometry: Some(halves) };
+    let mean = graph.push("mean", Box::new(pool), vec![From::Input]);
+    let _ = graph.push("flat", Box::new(Flatten), vec![From::Node(mean)]);
+    graph
+}
+
 /// What the checks say of a network on the heads, after `plant` has had its way.
 pub(crate) fn measured(
     check: &dyn Check,
     trained: &Graph,
     plant: impl Fn(&mut Bench<'_>),
 ) -> Vec<Finding> {
+    measured_by(&COMPOSITE, check, trained, plant)
+}
+
+/// The same by another rule.
+pub(crate) fn measured_by(
+    rule: &Composite,
+    check: &dyn Check,
+    trained: &Graph,
+    plant: impl Fn(&mut Bench<'_>),
+) -> Vec<Finding> {
     let folded = trained.folded().expect("folded");
     let (cases, seed) = (&HEADS[..], Seed(71));
-    let mut bench = Bench::new(&folded, trained, cases, &CLASSES, &COMPOSITE, Start::Margin, seed)
-        .expect("bench");
+    let mut bench =
+        Bench::new(&folded, trained, cases, &CLASSES, rule, Start::Margin, seed).expect("bench");
     bench.draws = NETWORKS;
     plant(&mut bench);
     check.measure(&bench).expect("measured")

@@ -8,6 +8,7 @@ mod audit_bench;
 mod audit_conservation;
 mod audit_maps;
 mod audit_shortcuts;
+mod audit_randomisation;
 mod autograd;
 mod cli;
 mod cohorts;

@@ -115,8 +115,14 @@ fn a_training_writes_its_files_and_is_the_same_for_any_number_of_threads() {
     let names: Vec<String> =
         files(&folder.join("model")).keys().map(|p| p.display().to_string()).collect();
     let fold = |k: usize| {
-        ["checkpoint.safetensors", "curves.tsv", "model.json", "weights.safetensors"]
-            .map(|name| format!("fold-{k}/{name}"))
+        [
+            "checkpoint.safetensors",
+            "curves.tsv",
+            "model.json",
+            "settings.json",
+            "weights.safetensors",
+        ]
+        .map(|name| format!("fold-{k}/{name}"))
     };
     let mut want = [fold(0), fold(1)].concat();
     want.extend(["metrics.json", "predictions.tsv", "splits.json"].map(str::to_owned));

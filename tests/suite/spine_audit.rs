@@ -247,3 +247,34 @@ fn a_baseline_tells_same_moved_flipped_and_missing_apart() {
     assert_eq!((code, found["worst"].as_str()), (9, Some("verdict_flipped")));
     assert_eq!(run(made(), "baseline check audit missing.json").0, 6);
 }
+
+#[test]
+fn labels_are_dealt_anew_when_asked_for_and_only_for_networks_trained_here() {
+    let finding = |folder: &Path| -> Value {
+        let record = json(&folder.join("report.json"));
+        let all = record["findings"].as_array().expect("findings").iter();
+        let mut own = all.filter(|f| f["check"] == "label_randomisation");
+        own.find(|f| f["quantity"] == "similarity").expect("finding")["outcome"].clone()
+    };
+    assert!(finding(audited().0)["not_applicable"]["why"].as_str().expect("why").contains("asked"));
+    let asked = "--label-draws 1 --subjects 4 --draws 1 --arms none";
+    let once = |out: &str, threads: usize| {
+        let line = format!("--threads {threads} audit model data {out} {asked}");
+        let (code, _, errors) = run(made(), &line);
+        assert!([0, 1, 7].contains(&code), "{code} {errors}");
+        finding(&made().join(out))
+    };
+    let first = once("labels-1", 1);
+    let value = first["measured"]["value"].as_f64().expect("value");
+    assert!((0.0..1.0).contains(&value), "{value}");
+    assert_eq!(first, once("labels-2", 2));
+    // Other data than that of the training, and a network that came without settings.
+    let held = json(&made().join("model/splits.json"))["folds"][0]["held_out"].clone();
+    table("held.tsv", |id| held.as_array().expect("ids").contains(&id.into()), &[]);
+    let (code, _, errors) = run(made(), &format!("audit model held.tsv never {asked}"));
+    assert!(code == 2 && errors.contains("E-TRAIN-006"), "{code} {errors}");
+    brought("unlabelled", ["term", "preterm"]);
+    let line = format!("audit unlabelled.safetensors data never --condition group=preterm {asked}");
+    let (code, _, errors) = run(made(), &line);
+    assert!(code == 2 && errors.contains("E-AUDIT-021"), "{code} {errors}");
+}

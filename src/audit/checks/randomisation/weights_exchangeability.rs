@@ -7,6 +7,10 @@
 //!   p = (1 + #{k: m_k ≤ m of the trained one}) / (K + 1).
 //! * **Reading** Small p: the trained network's maps are less like the others' than these
 //!   are like each other. The draw of a network is the unit of replication.
+//!   Controls go through the same test: the edges of the image, |x| and a constant map, which no
+//!   network had a part in (p must be 1), and the gradient: its mean |Spearman of R| between the
+//!   trained and the other networks must be low. Its p is told, too: gradients of untrained
+//!   networks hardly resemble each other, so that it need not be small.
 //! * **When it misleads** Passing is necessary, never sufficient. Any similarity keeps the
 //!   error of the test; this one was chosen for its power (docs/adr/0006): signed maps alone
 //!   of untrained networks hardly correlate, as the sign of their score is a coin toss, and
@@ -15,105 +19,38 @@
 //! * **Source** Adebayo et al. 2018, <https://arxiv.org/abs/1810.03292>; Binder et al.
 //!   2023, <https://arxiv.org/abs/2211.12486>; Phipson & Smyth 2010.
 
+pub mod controls;
+pub mod ranked;
+
 use rayon::prelude::*;
 
+use self::ranked::{Ranked, Standard};
+use crate::Result;
+use crate::audit::arms::Arm;
 use crate::audit::bench::{Bench, Needs};
-use crate::audit::case::Case;
 use crate::audit::checks::{Check, of_cohort, outcome};
-use crate::audit::finding::{Finding, Outcome, Series};
+use crate::audit::finding::{Finding, Series};
 use crate::card::{Better, Card};
 use crate::compute::Workspace;
-use crate::stats::permutation::{Tail, rank_p};
-use crate::stats::{Stat, rank, undefined};
-use crate::{Error, Result};
+use crate::model::Graph;
+use crate::stats::moments::mean;
 
 /// What it says of itself.
 pub static CARD: Card = Card {
     id: "weights_exchangeability",
     title: "Trained against re-initialised networks",
     question: "Could the maps come from a network that learned nothing?",
-    formula: "m = mean similarity of a network's maps to those of all other networks inside the mask, (Spearman of R + Spearman of |R|) / 2; p = (1 + #{k: m_k <= m_trained}) / (K + 1)",
-    reading: "Small p: the trained network's maps stand out among those of K re-initialised ones.",
+    formula: "m = mean similarity of a network's maps to those of all other networks inside the mask, (Spearman of R + Spearman of |R|) / 2; p = (1 + #{k: m_k <= m_trained}) / (K + 1); the same of maps that no network had a part in (edges of the image, |x|, a constant) and of the gradient as controls",
+    reading: "Small p: the trained network's maps stand out among those of K re-initialised ones. It counts where the controls are as they must be: p = 1 without a network, and a gradient that does not stay.",
     misleads: "Necessary, never sufficient; where untrained networks' maps do not resemble each other, none can stand out and p is not small although the weights matter.",
     source: "Adebayo et al. 2018, https://arxiv.org/abs/1810.03292; Binder et al. 2023, https://arxiv.org/abs/2211.12486",
     unit: "1",
     better: Better::Lower,
 };
 
-/// Fewer networks can never give p = 0.05.
-const FEWEST: usize = 19;
-
 /// The check.
 #[derive(Debug)]
 pub struct WeightsExchangeability;
-
-/// Ranks of a map inside the mask, averaged over 2×2×2 voxels before, centred, with Σx² = 1,
-/// so that a scalar product is Spearman's correlation; zeros when the map is constant.
-fn coarse(case: &Case, map: &[f32]) -> Result<Vec<f32>> {
-    let shape = case.grid.shape();
-    let half = shape.map(|n| n.div_ceil(2));
-    let mut cells = vec![(0.0f64, 0u32); half.iter().product()];
-    for k in 0..shape[2] {
-        for j in 0..shape[1] {
-            for i in 0..shape[0] {
-                let v = case.grid.index(i, j, k);
-                if case.mask.data()[v] {
-                    let cell = &mut cells[i / 2 + half[0] * (j / 2 + half[1] * (k / 2))];
-                    cell.0 += f64::from(map[v]);
-                    cell.1 += 1;
-                }
-            }
-        }
-    }
-    let means: Vec<f64> =
-        cells.iter().filter(|c| c.1 > 0).map(|(sum, n)| sum / f64::from(*n)).collect();
-    if means.iter().any(|m| !m.is_finite()) {
-        return Err(Error::internal(format!("the map of {} is not finite", case.id)));
-    }
-    Ok(standard(means))
-}
-
-/// Ranks, centred, Σx² = 1; zeros where all are alike.
-fn standard(x: Vec<f64>) -> Vec<f32> {
-    let ranks = rank::ranks(&x);
-    let mean = (x.len() as f64 + 1.0) / 2.0;
-    let norm = ranks.iter().map(|r| (r - mean).powi(2)).sum::<f64>().sqrt();
-    let factor = if norm > 0.0 { 1.0 / norm } else { 0.0 };
-    ranks.into_iter().map(|r| ((r - mean) * factor) as f32).collect()
-}
-
-/// Mean similarity of each network's maps to those of all others. `nets[a][s]` is the
-/// standard map of subject s under network a.
-fn mean_similarity(nets: &[Vec<Vec<f32>>]) -> Vec<f64> {
-    let n = nets.len();
-    let dot = |a: &[f32], b: &[f32]| {
-        a.iter().zip(b).map(|(x, y)| f64::from(*x) * f64::from(*y)).sum::<f64>()
-    };
-    let upper: Vec<Vec<f64>> = (0..n)
-        .into_par_iter()
-        .map(|a| {
-            let against = |b: usize| {
-                let sum: f64 = nets[a].iter().zip(&nets[b]).map(|(x, y)| dot(x, y)).sum();
-                sum / nets[a].len().max(1) as f64
-            };
-            (a + 1..n).map(against).collect()
-        })
-        .collect();
-    let of = |a: usize, b: usize| upper[a.min(b)][a.max(b) - a.min(b) - 1];
-    let mean = |a: usize| (0..n).filter(|b| *b != a).map(|b| of(a, b)).sum::<f64>();
-    (0..n).map(|a| mean(a) / (n.max(2) - 1) as f64).collect()
-}
-
-/// The rank test; the trained network comes first.
-fn p_value(means: &[f64]) -> Stat {
-    match means {
-        [trained, null @ ..] if null.len() >= FEWEST => rank_p(*trained, null, Tail::Less),
-        _ => undefined(format!(
-            "{} re-initialised networks cannot give a p of 0.05; {FEWEST} can",
-            means.len().saturating_sub(1)
-        )),
-    }
-}
 
 fn series(name: &str, y: &[f64]) -> Series {
     Series {
@@ -124,6 +61,19 @@ fn series(name: &str, y: &[f64]) -> Series {
         y: y.to_vec(),
         ..Series::default()
     }
+}
+
+/// What one network gives: the audited rule, the gradient, and under the first few networks the
+/// other methods.
+struct Network {
+    rule: Standard,
+    gradient: Standard,
+    arms: Vec<Standard>,
+}
+
+/// The networks, trained one first, ranked by one of their maps.
+fn ranked<'a>(nets: &'a [Network], maps: impl Fn(&'a Network) -> Option<&'a Standard>) -> Ranked {
+    Ranked::of(&nets.iter().filter_map(maps).collect::<Vec<_>>())
 }
 
 impl Check for WeightsExchangeability {
@@ -137,84 +87,69 @@ impl Check for WeightsExchangeability {
 
     fn measure(&self, bench: &Bench<'_>) -> Result<Vec<Finding>> {
         let layers = bench.network()?.trained.weighted_layers();
-        let reduce = |maps: &[Vec<f32>]| -> Result<Vec<Vec<f32>>> {
-            bench.cases.iter().zip(maps).map(|(case, map)| coarse(case, map)).collect()
+        let gradient = Arm::list("gradient")?;
+        let gradient: Vec<&Arm> = gradient.iter().collect();
+        let told = controls::arms(bench);
+        let words: Vec<&Arm> = told.iter().map(|arm| &arm.arm).collect();
+        let own = told.iter().filter_map(|arm| arm.maps.as_ref().ok());
+        let graph = bench.network()?.graph;
+        let one = |maps: &[Vec<f32>], net: &Graph, arms: &[&Arm], ws: &mut Workspace| {
+            Ok(Network {
+                rule: Standard::of(bench, maps)?,
+                gradient: controls::drawn(bench, &gradient, net, ws)?.remove(0),
+                arms: controls::drawn(bench, arms, net, ws)?,
+            })
         };
-        let size = |maps: &[Vec<f32>]| -> Vec<Vec<f32>> {
-            maps.iter().map(|m| m.iter().map(|v| v.abs()).collect()).collect()
-        };
-        let mut signed = vec![reduce(&bench.maps)?];
-        let mut sizes = vec![reduce(&size(&bench.maps))?];
+        let mut nets = vec![one(&bench.maps, graph, &[], &mut Workspace::new())?];
+        nets[0].arms = own.map(|maps| Standard::of(bench, maps)).collect::<Result<_>>()?;
         let drawn: Result<Vec<_>> = (0..bench.draws)
             .into_par_iter()
             .map_init(Workspace::new, |ws, d| {
                 let seed = bench.seed.child(&format!("audit/{}/network-{d}", CARD.id));
                 let net = bench.randomised(&layers, seed, ws)?;
-                let maps = bench.explain_with(&net, ws)?;
-                Ok((reduce(&maps)?, reduce(&size(&maps))?))
+                let arms = if d < controls::FEW { &words[..] } else { &[] };
+                one(&bench.explain_with(&net, ws)?, &net, arms, ws)
             })
             .collect();
-        for (map, of_size) in drawn? {
-            signed.push(map);
-            sizes.push(of_size);
-        }
-        let constant = |m: &&Vec<f32>| m.iter().all(|v| *v == 0.0);
-        let dead = sizes.iter().flatten().filter(constant).count();
-        let (by_sign, by_size) = (mean_similarity(&signed), mean_similarity(&sizes));
-        let similarity: Vec<f64> =
-            by_sign.iter().zip(&by_size).map(|(a, b)| (a + b) / 2.0).collect();
-        let own_dead = sizes[0].iter().any(|m| constant(&m));
-        let judge = |means: &[f64]| {
-            if own_dead {
-                let why = "a map of the trained network is constant inside the mask".to_owned();
-                return Outcome::Unmeasurable { why };
-            }
-            outcome(p_value(means))
-        };
-        let mut found = of_cohort(&CARD, "p_value", judge(&similarity));
-        found.series =
-            vec![series("re-initialised", &similarity[1..]), series("trained", &similarity[..1])];
+        nets.extend(drawn?);
+        let rule = ranked(&nets, |net| Some(&net.rule));
+        let mut found = of_cohort(&CARD, "p_value", rule.p_value());
+        found.series = vec![
+            series("re-initialised", &rule.by_both[1..]),
+            series("trained", &rule.by_both[..1]),
+        ];
         found.notes.push(format!(
             "{} re-initialised networks, {} subjects; the smallest p possible is {:.3}",
             bench.draws,
             bench.cases.len(),
             1.0 / (bench.draws + 1) as f64
         ));
+        let dead: usize = nets.iter().map(|net| net.rule.constant()).sum();
         if dead > 0 {
             found.notes.push(format!("{dead} map(s) were constant; their similarity counts as 0"));
         }
-        Ok(vec![
+        if !told.is_empty() {
+            let row = |(at, arm): (usize, &&Arm)| {
+                (arm.word.clone(), ranked(&nets, |net| net.arms.get(at)))
+            };
+            found
+                .tables
+                .push(controls::table(&words.iter().enumerate().map(row).collect::<Vec<_>>()));
+        }
+        let gradient = ranked(&nets, |net| Some(&net.gradient)).p_value();
+        let (own, others) = nets.split_at(1);
+        let alike: std::result::Result<Vec<f64>, _> =
+            others.iter().map(|net| own[0].gradient.likeness(&net.gradient)).collect();
+        let alike = outcome(alike.and_then(|all| mean(&all)));
+        let mut all = vec![
             found,
-            of_cohort(&CARD, "p_value_sign", judge(&by_sign)),
-            of_cohort(&CARD, "p_value_size", judge(&by_size)),
-        ])
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::seed::Seed;
-
-    fn noise(purpose: &str) -> Vec<f32> {
-        let mut s = Seed(5).stream(purpose);
-        standard((0..500).map(|_| s.normal()).collect())
-    }
-
-    #[test]
-    fn same_maps_are_not_significant_and_a_distinct_one_is_as_small_as_can_be() {
-        let same = vec![vec![noise("a"), noise("b")]; 20];
-        let means = mean_similarity(&same);
-        assert!((means[3] - 1.0).abs() < 1e-5, "{}", means[3]);
-        assert_eq!(p_value(&means), Ok(1.0));
-        let mut distinct = same.clone();
-        distinct[0] = vec![noise("c"), noise("d")];
-        assert_eq!(p_value(&mean_similarity(&distinct)), Ok(0.05));
-        assert!(p_value(&means[..10]).is_err());
-    }
-
-    #[test]
-    fn a_constant_map_is_zero() {
-        assert!(standard(vec![3.0; 8]).iter().all(|v| *v == 0.0));
+            of_cohort(&CARD, "p_value_sign", rule.judged(&rule.by_sign)),
+            of_cohort(&CARD, "p_value_size", rule.judged(&rule.by_size)),
+        ];
+        let blind = controls::blind_controls(bench)?;
+        all.extend(blind.into_iter().map(|(quantity, p)| of_cohort(&CARD, quantity, p)));
+        all.push(of_cohort(&CARD, "control_gradient_similarity", alike));
+        all.push(of_cohort(&CARD, "control_gradient_p", gradient));
+        Ok(all)
     }
 }

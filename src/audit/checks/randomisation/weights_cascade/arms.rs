@@ -2,7 +2,8 @@
 
 use rayon::prelude::*;
 
-use super::{CARD, similarity, size, within};
+use super::CARD;
+use super::likeness::{size, within};
 use crate::Result;
 use crate::audit::arms::Compared;
 use crate::audit::bench::Bench;
@@ -36,8 +37,7 @@ pub(super) fn under(
         let alike = |((case, own), drawn): ((&crate::audit::case::Case, &Vec<f32>), &Vec<f32>)| {
             let inside = case.inside();
             let (a, b) = (within(own, &inside), within(drawn, &inside));
-            let magnitude = rank::spearman(&size(&a), &size(&b));
-            [similarity(&a, &b)[3].clone(), magnitude]
+            [rank::spearman(&a, &b).map(f64::abs), rank::spearman(&size(&a), &size(&b))]
         };
         Ok(Some(cases.map(alike).collect()))
     };

@@ -1,0 +1,165 @@
+//! Networks drawn anew block by block, and how far their maps are from the audited ones.
+//!
+//! A cascade is a network per stage and draw: weights, batch statistics on the probes, the maps
+//! of all cases. Below the first layer drawn activations are those of the trained network to the
+//! last bit, and could be kept from stage to stage. They are not: of explaining an image of 64³ by
+//! the compact network the pass forth is a fifth, relevance the rest, and every cascade together a
+//! tenth of an audit with 99 networks; keeping the activations of all cases would take memory that
+//! grows with their number.
+
+use rayon::prelude::*;
+
+use super::likeness::{Alike, of_case};
+use crate::Result;
+use crate::audit::bench::{Batch, Bench};
+use crate::card::Card;
+use crate::compute::Workspace;
+use crate::model::Graph;
+use crate::model::redraw::Redraw;
+
+/// Stages at most; the layers of deeper networks are drawn in blocks.
+const MOST: usize = 8;
+
+/// In which order layers are drawn anew.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Order {
+    /// Cumulatively, from the output down.
+    TopDown,
+    /// Cumulatively, from the input up.
+    BottomUp,
+    /// One at a time, output first.
+    Alone,
+}
+
+/// A cascade to be carried out.
+#[derive(Debug, Clone, Copy)]
+pub struct Asked {
+    /// Card of the check; its id names the random streams.
+    pub card: &'static Card,
+    /// The order.
+    pub order: Order,
+    /// How weights are drawn.
+    pub how: Redraw,
+    /// Networks drawn.
+    pub draws: usize,
+}
+
+/// A case at a stage.
+#[derive(Debug, Clone)]
+pub struct Seen {
+    /// The map against the audited one.
+    pub alike: Alike,
+    /// |change of the score|.
+    pub change: f64,
+}
+
+/// A cascade carried out.
+#[derive(Debug)]
+pub struct Cascade {
+    /// Names of the stages, beginning with none drawn anew.
+    pub labels: Vec<String>,
+    /// Per draw, stage and case.
+    pub draws: Vec<Vec<Vec<Seen>>>,
+}
+
+/// Layers, output first, cut into blocks of nearly equal length, each with its name.
+fn blocks(layers: &[String]) -> Vec<(String, &[String])> {
+    let count = layers.len().min(MOST);
+    let cut = |b: usize| b * layers.len() / count.max(1);
+    let name = |block: &[String]| match block {
+        [one] => one.clone(),
+        [first, .., last] => format!("{first} … {last}"),
+        [] => String::new(),
+    };
+    let parts = (0..count).map(|b| &layers[cut(b)..cut(b + 1)]);
+    parts.map(|block| (name(block), block)).collect()
+}
+
+/// The layers drawn at each stage, with the name of the stage.
+fn stages(layers: &[String], order: Order) -> Vec<(String, Vec<String>)> {
+    let mut parts = blocks(layers);
+    if order == Order::BottomUp {
+        parts.reverse();
+    }
+    let from = |at: usize| if order == Order::Alone { at } else { 0 };
+    let drawn = |at: usize| parts[from(at)..=at].iter().flat_map(|p| p.1.to_vec()).collect();
+    (0..parts.len()).map(|at| (parts[at].0.clone(), drawn(at))).collect()
+}
+
+fn compare(bench: &Bench<'_>, new: &Batch) -> Result<Vec<Seen>> {
+    let before = &bench.network()?.answers;
+    let one = |n: usize| Seen {
+        alike: of_case(&bench.cases[n], &bench.maps[n], &new.maps[n]),
+        change: (before[n].score - new.answers[n].score).abs(),
+    };
+    Ok((0..bench.cases.len()).into_par_iter().map(one).collect())
+}
+
+/// Carries a cascade out; `last` sees the network of each draw's last stage before folding.
+///
+/// # Errors
+/// Those of [`Bench::redrawn`] and [`Bench::explained`], and of `last`.
+pub fn carry_out(
+    bench: &Bench<'_>,
+    asked: &Asked,
+    last: &mut dyn FnMut(usize, &Graph, &mut Workspace) -> Result<()>,
+) -> Result<Cascade> {
+    let network = bench.network()?;
+    let stages = stages(&network.trained.weighted_layers(), asked.order);
+    let mut ws = Workspace::new();
+    let own =
+        Batch { answers: network.answers.clone(), maps: bench.maps.clone(), ..Batch::default() };
+    let unchanged = compare(bench, &own)?;
+    let mut draws = Vec::with_capacity(asked.draws);
+    for d in 0..asked.draws {
+        let seed = bench.seed.child(&format!("audit/{}/draw-{d}", asked.card.id));
+        let mut seen = vec![unchanged.clone()];
+        for (at, (_, layers)) in stages.iter().enumerate() {
+            let net = bench.redrawn(asked.how, layers, seed, &mut ws)?;
+            seen.push(compare(bench, &bench.explained(&net.folded()?, &mut ws)?)?);
+            if at + 1 == stages.len() {
+                last(d, &net, &mut ws)?;
+            }
+        }
+        draws.push(seen);
+    }
+    let names = stages.into_iter().map(|(name, _)| name);
+    Ok(Cascade { labels: std::iter::once("none".to_owned()).chain(names).collect(), draws })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn names(n: usize) -> Vec<String> {
+        (0..n).map(|n| format!("l{n}")).collect()
+    }
+
+    #[test]
+    fn every_layer_is_drawn_once_and_deep_networks_in_blocks() {
+        let layers = names(19);
+        let parts = blocks(&layers);
+        assert_eq!(parts.len(), MOST);
+        assert_eq!(
+            parts.iter().flat_map(|p| p.1).collect::<Vec<_>>(),
+            layers.iter().collect::<Vec<_>>()
+        );
+        assert!(parts.iter().all(|p| (2..=3).contains(&p.1.len())));
+        assert_eq!(parts[0].0, "l0 … l1");
+        assert!(blocks(&[]).is_empty());
+    }
+
+    #[test]
+    fn orders_draw_what_their_names_say() {
+        let layers = names(3);
+        let of = |order| -> Vec<String> {
+            stages(&layers, order)
+                .into_iter()
+                .map(|(name, l)| format!("{name}:{}", l.join(",")))
+                .collect()
+        };
+        assert_eq!(of(Order::TopDown), ["l0:l0", "l1:l0,l1", "l2:l0,l1,l2"]);
+        assert_eq!(of(Order::BottomUp), ["l2:l2", "l1:l2,l1", "l0:l2,l1,l0"]);
+        assert_eq!(of(Order::Alone), ["l0:l0", "l1:l1", "l2:l2"]);
+    }
+}

@@ -1,0 +1,119 @@
+//! Networks fitted as one was, on classes dealt anew: what the images tell when nothing is to be
+//! learned.
+
+use super::fit::{Example, Task};
+use super::members::fit_members;
+use super::prepare::{InputChoice, Ready, prepare_cohort};
+use super::settings::Settings;
+use crate::cohort::{Cohort, Target};
+use crate::model::{Graph, ModelSpec};
+use crate::progress::Progress;
+use crate::seed::{Seed, Stream};
+use crate::{Error, Result};
+
+/// Images that one draw after another is fitted on.
+#[derive(Debug)]
+pub struct Relabelled<'a> {
+    spec: &'a ModelSpec,
+    settings: &'a Settings,
+    examples: Vec<Example>,
+    fitting: Vec<usize>,
+    validation: Vec<usize>,
+}
+
+impl<'a> Relabelled<'a> {
+    /// Prepares the images that a network was fitted on.
+    ///
+    /// # Errors
+    /// [`Error::Usage`] `E-TRAIN-006` when the data lack one of them; those of [`Target::parse`]
+    /// and [`prepare_cohort`].
+    pub fn of(
+        spec: &'a ModelSpec,
+        settings: &'a Settings,
+        cohort: &Cohort,
+        progress: &dyn Progress,
+    ) -> Result<Self> {
+        let (target, input) = (Target::parse(&spec.target)?, spec.input);
+        let choice = InputChoice {
+            spacing_mm: input.spacing_mm,
+            margin_mm: 0.0,
+            shape: Some(input.shape),
+            normalise: input.normalise,
+        };
+        let Ready { examples, .. } = prepare_cohort(cohort, &target, &choice, progress)?;
+        let rows = |ids: &[String]| -> Result<Vec<usize>> {
+            let row = |id: &String| {
+                examples.iter().position(|e| e.id == *id).ok_or_else(|| {
+                    let what = format!("the data lack {id}, on which the network was fitted");
+                    Error::usage("E-TRAIN-006", what, "Name the data that it was trained on")
+                })
+            };
+            ids.iter().map(row).collect()
+        };
+        let (fitting, validation) =
+            (rows(&spec.training.fitting)?, rows(&spec.training.validation)?);
+        Ok(Self { spec, settings, examples, fitting, validation })
+    }
+
+    /// Fits one network from a fresh start, with the classes of the rows fitted dealt anew among
+    /// them, and so those of the rows that choose the epoch. All else is as it was.
+    ///
+    /// # Errors
+    /// Those of [`fit_members`].
+    pub fn fit(&self, seed: Seed, progress: &dyn Progress) -> Result<Graph> {
+        let mut examples = self.examples.clone();
+        let mut stream = seed.stream("train/relabel");
+        deal(&mut examples, &self.fitting, &mut stream);
+        deal(&mut examples, &self.validation, &mut stream);
+        let task = Task {
+            data: &examples,
+            extent: self.spec.input.tensor_shape(),
+            classes: self.spec.classes.len(),
+            fitting: &self.fitting,
+            validation: &self.validation,
+            purpose: "relabelled",
+        };
+        let settings = Settings { seed: seed.0, ..self.settings.clone() };
+        Ok(fit_members(&self.spec.architecture, &task, &settings, None, progress)?.graph)
+    }
+}
+
+/// Deals the classes of some rows anew among them; how far each was from the limit goes with its
+/// class.
+fn deal(examples: &mut [Example], rows: &[usize], stream: &mut Stream) {
+    let mut answers: Vec<(usize, Option<f64>)> =
+        rows.iter().map(|&r| (examples[r].class, examples[r].distance)).collect();
+    stream.shuffle(&mut answers);
+    for (&row, (class, distance)) in rows.iter().zip(answers) {
+        (examples[row].class, examples[row].distance) = (class, distance);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn classes_are_dealt_among_their_rows_with_their_distances() {
+        let example = |n: usize| Example {
+            id: format!("s{n}"),
+            data: Vec::new(),
+            class: n % 2,
+            distance: Some(if n % 2 == 1 { n as f64 } else { -(n as f64) }),
+        };
+        let before: Vec<Example> = (0..40).map(example).collect();
+        let mut after = before.clone();
+        let rows: Vec<usize> = (10..40).collect();
+        deal(&mut after, &rows, &mut Seed(3).stream("deal"));
+        assert_eq!(after[..10], before[..10]);
+        let moved = (10..40).filter(|&n| after[n].class != before[n].class).count();
+        assert!((5..25).contains(&moved), "{moved}");
+        let sorted = |all: &[Example]| {
+            let mut d: Vec<f64> = all.iter().filter_map(|e| e.distance).collect();
+            d.sort_by(f64::total_cmp);
+            d
+        };
+        assert_eq!(sorted(&after), sorted(&before));
+        assert!(after.iter().all(|e| (e.class == 1) == (e.distance.expect("known") > 0.0)));
+    }
+}
