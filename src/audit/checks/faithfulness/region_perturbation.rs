@@ -17,6 +17,8 @@
 mod curves;
 mod replacements;
 
+pub use curves::NAMES;
+
 use crate::Result;
 use crate::audit::bench::{Bench, Needs};
 use crate::audit::checks::{Check, of_cohort, of_subject, outcome, rows};
@@ -160,8 +162,9 @@ fn measure(
     Ok(all)
 }
 
-/// Findings of parts of one kind for the audited maps: ABPC per subject with its p, and of the
-/// cohort both areas, ABPC and its p.
+/// Findings of parts of one kind for the audited maps: ABPC per subject with its rank, and of the
+/// cohort both areas, ABPC and its p. The ranks have a name of their own: a policy that limits the p
+/// of the cohort must not judge single subjects by it.
 fn findings(
     bench: &Bench<'_>,
     removals: &[Removal],
@@ -174,7 +177,7 @@ fn findings(
         abpc.series = curves::of_subject(removal, own);
         found.push(abpc);
         let p = own[0].clone().and_then(|abpc| p_value(abpc, &null(removal)?));
-        found.push(of_subject(&CARD, &case.id, &format!("{prefix}abpc_p"), p));
+        found.push(of_subject(&CARD, &case.id, &format!("{prefix}abpc_rank_p"), p));
     }
     for (name, mean) in ["abpc", "aopc_most", "aopc_least"].iter().zip(&audited.means) {
         found.push(of_cohort(&CARD, &format!("{prefix}{name}"), mean.clone()));
