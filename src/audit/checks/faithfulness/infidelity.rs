@@ -6,7 +6,8 @@
 //!   proportion to the image, I = 0.2 ε (x − background) inside the mask. p = Σ R over what is taken
 //!   out, or Σ 0.2 ε R; of gradients Σ I φ. Scaled: the same with the map times the factor that
 //!   makes it smallest, Σ p d / Σ p²: 1 − (Σ p d)² / (Σ p² Σ d²).
-//! * **Reading** 0: predicted exactly; 1: no better than a map of zeros; above 1: worse.
+//! * **Reading** 0: predicted exactly; 1: no better than a map of zeros; above 1: worse. The scaled
+//!   number of the constant control is what the volume taken out says alone.
 //! * **When it misleads** A map can predict sums and be wrong within blobs. Raw numbers blame
 //!   methods whose maps sum to less than the score for that; scaled ones forgive a wrong size and
 //!   a wrong sign.
@@ -36,7 +37,7 @@ pub static CARD: Card = Card {
     title: "Predicted and true change of the score",
     question: "How far is the change of the score that the map predicts from the true one?",
     formula: "E[(p - d)^2] / E[d^2], d = f(x) - f(x - I), p = relevance of what I takes out (gradients: sum of I times map); I: random sets of blobs become background, or I = 0.2 e (x - background) with normal e inside the mask; scaled: with the best factor on the map",
-    reading: "0: exact; 1: as a map of zeros; above 1: worse than none. Scaled numbers are at most 1.",
+    reading: "0: exact; 1: as a map of zeros; above 1: worse than none. Scaled numbers are at most 1; compare them with the constant control, which knows the volume taken out alone.",
     misleads: "Relevance that ended in biases is missing from raw numbers; scaled ones forgive a wrong size and even a wrong sign (see the factor). Images with holes are unlike any the network saw, and suppressors are rewarded.",
     source: "Yeh et al. 2019, https://arxiv.org/abs/1901.09392",
     unit: "1",

@@ -15,7 +15,7 @@
 //!   <https://arxiv.org/abs/2304.13836>.
 
 use crate::Result;
-use crate::audit::bench::{Bench, Needs};
+use crate::audit::bench::{Answer, Bench, Needs};
 use crate::audit::checks::{Check, of_cohort, outcome, rows};
 use crate::audit::finding::{Finding, Outcome, Series};
 use crate::audit::removal::Removal;
@@ -100,8 +100,7 @@ fn measure(
     };
     let own = removal.whole.called();
     let kept: Vec<f64> = answers.iter().map(|a| f64::from(u8::from(a.called() == own))).collect();
-    let fall =
-        |a: &crate::audit::bench::Answer| removal.sign * (removal.whole.score - a.score) / range;
+    let fall = |a: &Answer| removal.sign * (removal.whole.score - a.score) / range;
     let falls: Vec<f64> = answers.iter().map(fall).collect();
     let halves = |of: &[f64]| -> Result<[f64; 2], Undefined> {
         let (most, least) = of.split_at(SHARES.len());

@@ -222,6 +222,7 @@ impl Check for RegionPerturbation {
             blob_ml(bench, removals),
             removals.first().map_or(0, |r| r.orders.len()),
         ));
+        found[cohort].notes.push(replacements::WORDS.to_owned());
         found.push(of_cohort(&CARD, "off_distribution", off));
         let control = all.iter().find(|r| r.name == RANDOM).map(|r| cohort_p(&r.cases, &null));
         let control = control.unwrap_or_else(|| undefined("there is no control"));

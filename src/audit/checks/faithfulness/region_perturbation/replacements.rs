@@ -23,6 +23,13 @@ pub const REPLACEMENTS: &str = "order of relevance by replacement";
 /// Columns after [`MEASURES`].
 const OFF: [&str; 2] = ["intensities off", "scores off"];
 
+/// What the columns of the table say.
+pub(super) const WORDS: &str = "By replacement, in units of the range under the background. \
+     Intensities off: with a random half of the blobs out, how far the intensities of the brain are \
+     from those of the whole image, where 1 is the mean distance between two subjects \
+     (off_distribution is that of the background). Scores off: share of subjects whose score then \
+     leaves the range of the scores of whole images.";
+
 /// A row per replacement: areas of the audited map in units of the range under the background;
 /// with half the blobs out (a random half) the distance of the intensities from the whole image in
 /// units of the mean distance between two subjects, and the share of subjects whose score leaves
