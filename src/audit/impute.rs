@@ -2,8 +2,8 @@
 //! <https://arxiv.org/abs/2202.00449>).
 //!
 //! Every missing voxel is the weighted mean of its 26 neighbours, missing or not. The method's
-//! weights in two dimensions, 1/6 for edges and 1/12 for corners, are the binomial kernel (1, 2,
-//! 1) × (1, 2, 1) without its middle; in three dimensions the same kernel gives 1/14 for the 6
+//! weights in two dimensions, 1/6 for edges and 1/12 for corners, are the binomial kernel 1 2 1
+//! along each axis without its middle; in three dimensions the same kernel gives 1/14 for the 6
 //! faces, 1/28 for the 12 edges and 1/56 for the 8 corners, sum 1. At the border of the grid the
 //! weights that exist are scaled to sum 1. The equations L u = W k (L the graph's Laplacian,
 //! symmetric and positive definite) are solved by conjugate gradients.
@@ -194,12 +194,12 @@ mod tests {
         let at = |v: usize| [v % 9, v / 9 % 8, v / 72];
         for &v in &missing {
             let (mut sum, mut weights) = (0.0, 0.0);
-            for n in 0..grid.len() {
+            for (n, value) in filled.iter().enumerate() {
                 let apart: Vec<usize> = (0..3).map(|a| at(v)[a].abs_diff(at(n)[a])).collect();
                 let moved = apart.iter().filter(|d| **d == 1).count();
                 if apart.iter().all(|d| *d <= 1) && moved > 0 {
                     let w = 4.0 / 2f64.powi(moved as i32 - 1);
-                    (sum, weights) = (sum + w * filled[n], weights + w);
+                    (sum, weights) = (sum + w * value, weights + w);
                 }
             }
             assert!((filled[v] - sum / weights).abs() < 1e-3, "{v}");

@@ -337,9 +337,9 @@ fn numbers_do_not_depend_on_batches_or_threads() {
         HEADS.iter().map(|c| c.data.clone()).chain([vec![0.5; VOXELS]]).collect();
     let _ = measured(&RegionAblation, &net, |bench| {
         let mut ws = Workspace::new();
-        let together = bench.scores(&images, &mut ws).expect("scores");
-        let one =
-            |image: &Vec<f32>| bench.scores(std::slice::from_ref(image), &mut Workspace::new());
+        let all: Vec<&[f32]> = images.iter().map(Vec::as_slice).collect();
+        let together = bench.scores(&all, &mut ws).expect("scores");
+        let one = |image: &Vec<f32>| bench.scores(&[image.as_slice()], &mut Workspace::new());
         let alone: Vec<f64> = images.iter().flat_map(|i| one(i).expect("score")).collect();
         assert_eq!(together, alone);
     });

@@ -82,7 +82,7 @@ fn all<'a>(own: &[&'a Finding], quantity: &str) -> Vec<(bool, &'a Series)> {
 fn said(own: &[&Finding], quantity: &str) -> String {
     let value = |name: &str| {
         let found = own.iter().find(|f| f.subject == COHORT && f.quantity == name);
-        found.map_or_else(|| "none".to_owned(), |f| summary::outcome_words(&f.outcome, &CHECK.unit))
+        found.map_or_else(|| "none".to_owned(), |f| summary::outcome_words(&f.outcome, CHECK.unit))
     };
     let parts = if quantity.starts_with("regions") { "Regions" } else { "Blobs" };
     format!("{parts}: ABPC {}, p {}", value(quantity), value(&format!("{quantity}_p")))
