@@ -6,6 +6,7 @@ use super::arms::Compared;
 use super::case::Case;
 use super::evidence::Evidence;
 use super::finding::Interval;
+use super::removal::Removals;
 use crate::compute::{Array, Workspace};
 use crate::explain::ledger::LedgerLine;
 use crate::explain::{Composite, Explanation, Start, explain, start};
@@ -41,6 +42,16 @@ pub struct Answer {
     pub score: f64,
     /// Logits of the network.
     pub logits: Vec<f64>,
+}
+
+impl Answer {
+    /// The class the network calls: of one logit by its sign, otherwise the first largest.
+    pub fn called(&self) -> usize {
+        match self.logits.as_slice() {
+            [one] => usize::from(*one > 0.0),
+            all => (0..all.len()).fold(0, |best, c| if all[c] > all[best] { c } else { best }),
+        }
+    }
 }
 
 /// The network that was explained.
@@ -98,6 +109,8 @@ pub struct Bench<'a> {
     pub twins: std::result::Result<Vec<[String; 2]>, String>,
     /// Other methods with their maps, see [`Bench::compare_with`].
     pub arms: Vec<Compared>,
+    /// What taking parts of the brain out does to the score, see [`Bench::removals`].
+    pub(super) removals: Removals,
 }
 
 /// A batch explained: an answer, a map and a ledger per sample.
@@ -146,6 +159,7 @@ impl<'a> Bench<'a> {
             performance: Err("nothing was measured".to_owned()),
             twins: Err("the training is not known".to_owned()),
             arms: Vec::new(),
+            removals: Removals::default(),
         })
     }
 

@@ -116,15 +116,14 @@ fn without(card: &Card, policy: &Policy, outcome: &Outcome) -> Vec<Finding> {
     names.iter().map(made).collect()
 }
 
-/// Predicted class and probability of class 1.
-fn predicted(answer: &Answer) -> (usize, f64) {
+/// Probability of class 1.
+fn probability(answer: &Answer) -> f64 {
     match answer.logits.as_slice() {
-        [one] => (usize::from(*one > 0.0), sigmoid(*one)),
+        [one] => sigmoid(*one),
         all => {
-            let best = (0..all.len()).fold(0, |b, c| if all[c] > all[b] { c } else { b });
-            let top = all.get(best).copied().unwrap_or(0.0);
+            let top = all.get(answer.called()).copied().unwrap_or(0.0);
             let sum: f64 = all.iter().map(|l| (l - top).exp()).sum();
-            (best, all.get(1).map_or(0.0, |l| (l - top).exp() / sum))
+            all.get(1).map_or(0.0, |l| (l - top).exp() / sum)
         }
     }
 }
@@ -146,13 +145,12 @@ fn subject(bench: &Bench<'_>, n: usize, range: f64) -> Result<SubjectRecord> {
     let name = |class: usize| {
         bench.classes.get(class).cloned().unwrap_or_else(|| format!("class {class}"))
     };
-    let said = answer.map(predicted);
     Ok(SubjectRecord {
         id: case.id.clone(),
         truth: name(case.class),
-        predicted: said.map(|(best, _)| name(best)),
+        predicted: answer.map(|a| name(a.called())),
         score: answer.map(|a| a.score),
-        probability: said.map(|(_, probability)| probability),
+        probability: answer.map(probability),
         held_out: case.held_out,
         ledger: bench.explainer.as_ref().map_or_else(Vec::new, |e| e.ledgers[n].clone()),
         picture: picture(case, Some(map), range, CUTS, &format!("Relevance of {}", case.id))?,

@@ -27,6 +27,7 @@ const REGISTRIES: &[&str] = &[
     "src/explain/methods",
     "src/audit/checks/anatomy",
     "src/audit/checks/conservation",
+    "src/audit/checks/faithfulness",
     "src/audit/checks/localisation",
     "src/audit/checks/performance",
     "src/audit/checks/randomisation",

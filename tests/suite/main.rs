@@ -6,6 +6,7 @@ mod architecture;
 mod audit;
 mod audit_bench;
 mod audit_conservation;
+mod audit_faithfulness;
 mod audit_maps;
 mod audit_shortcuts;
 mod audit_randomisation;

@@ -3,9 +3,11 @@
 
 pub mod anatomy;
 pub mod conservation;
+pub mod faithfulness;
 pub mod localisation;
 pub mod performance;
 pub mod randomisation;
+mod rows;
 pub mod shortcuts;
 pub mod stability;
 
@@ -51,6 +53,7 @@ pub static FAMILIES: &[Family] = &[
     performance::FAMILY,
     conservation::FAMILY,
     randomisation::FAMILY,
+    faithfulness::FAMILY,
     stability::FAMILY,
     shortcuts::FAMILY,
     anatomy::FAMILY,

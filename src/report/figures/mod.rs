@@ -8,6 +8,7 @@ pub mod finding_series;
 pub mod group_pictures;
 pub mod learning_curves;
 pub mod ledger_bars;
+pub mod perturbation_curves;
 pub mod recovery;
 pub mod region_bars;
 pub mod roc;
@@ -68,6 +69,7 @@ pub static FIGURES: &[&dyn Figure] = &[
     &ledger_bars::LedgerBars,
     &cascade_curve::CascadeCurve,
     &exchangeability::Exchangeability,
+    &perturbation_curves::PerturbationCurves,
     &arms::Arms,
     &region_bars::RegionBars,
     &recovery::Recovery,

@@ -1,0 +1,117 @@
+//! What other replacements would have said, and how far each leads from real images.
+
+use rayon::prelude::*;
+
+use super::{CARD, Curves, MEASURES};
+use crate::Result;
+use crate::audit::bench::Bench;
+use crate::audit::case::Case;
+use crate::audit::checks::mean_of;
+use crate::audit::checks::stability::arm_agreement::{heads, row};
+use crate::audit::finding::{Outcome, Table};
+use crate::audit::removal::Removal;
+use crate::audit::replace::{Filler, Replacement};
+use crate::compute::Workspace;
+use crate::stats::{Stat, Undefined, moments, undefined};
+
+/// Quantiles by which intensities are compared.
+const QUANTILES: usize = 100;
+
+/// Name of the table that has a row per replacement.
+pub const REPLACEMENTS: &str = "order of relevance by replacement";
+
+/// Columns after [`MEASURES`].
+const OFF: [&str; 2] = ["intensities off", "scores off"];
+
+/// What the columns of the table say.
+pub(super) const WORDS: &str = "By replacement, in units of the range under the background. \
+     Intensities off: with a random half of the blobs out, how far the intensities of the brain are \
+     from those of the whole image, where 1 is the mean distance between two subjects \
+     (off_distribution is that of the background). Scores off: share of subjects whose score then \
+     leaves the range of the scores of whole images.";
+
+/// A row per replacement: areas of the audited map in units of the range under the background;
+/// with half the blobs out (a random half) the distance of the intensities from the whole image in
+/// units of the mean distance between two subjects, and the share of subjects whose score leaves
+/// the range of scores of whole images. Then the intensities of the first replacement.
+pub(super) fn table(bench: &Bench<'_>, removals: &[Removal]) -> Result<(Table, Outcome)> {
+    let own: Vec<Vec<f64>> = bench.cases.iter().map(|case| quantiles(case, &case.data)).collect();
+    let scores = removals.iter().map(|r| r.whole.score);
+    let range = scores.fold([f64::INFINITY, f64::NEG_INFINITY], |[a, b], s| [a.min(s), b.max(s)]);
+    let mut rows = Vec::new();
+    let mut first = None;
+    for of in Replacement::ALL {
+        let cases: Vec<Vec<Stat>> = (0..bench.cases.len())
+            .into_par_iter()
+            .map_init(Workspace::new, |ws, n| one(bench, removals, (of, n), (&own, range), ws))
+            .collect::<Result<_>>()?;
+        let mean = |m: usize| {
+            let stats: Vec<Stat> = cases.iter().map(|c| c[m].clone()).collect();
+            mean_of(&stats, bench.seed, &format!("{}/{}/{m}", CARD.id, of.word()))
+        };
+        let outcomes: Vec<Outcome> = (0..MEASURES.len() + OFF.len()).map(mean).collect();
+        rows.push(row(of.word(), &outcomes));
+        first.get_or_insert_with(|| outcomes[MEASURES.len()].clone());
+    }
+    let none = || Outcome::Unmeasurable { why: "there is no replacement".to_owned() };
+    let mut columns = heads(&[&MEASURES[..], &OFF[..]].concat());
+    if let Some(column) = columns.first_mut() {
+        column.name = "replacement".to_owned();
+    }
+    let table = Table { name: REPLACEMENTS.to_owned(), columns, rows };
+    Ok((table, first.unwrap_or_else(none)))
+}
+
+fn one(
+    bench: &Bench<'_>,
+    removals: &[Removal],
+    (of, n): (Replacement, usize),
+    (own, range): (&[Vec<f64>], [f64; 2]),
+    ws: &mut Workspace,
+) -> Result<Vec<Stat>> {
+    let (case, removal) = (&bench.cases[n], &removals[n]);
+    let filler = match Filler::new(of, bench.cases, n, bench.seed) {
+        Ok(filler) => filler,
+        Err(why) => return Ok(vec![Err(why); MEASURES.len() + OFF.len()]),
+    };
+    let curves = Curves::of((bench, n), removal, &filler, &bench.maps[n], ws)?;
+    let mut stats: Vec<Stat> = match curves.and_then(|c| c.areas(removal)) {
+        Ok([most, least]) => vec![Ok(most - least), Ok(most), Ok(least)],
+        Err(why) => vec![Err(why); MEASURES.len()],
+    };
+    let half = &removal.orders[0][..removal.parts.len() / 2];
+    let voxels: Vec<usize> = half.iter().flat_map(|&p| removal.parts[p].iter().copied()).collect();
+    let image = filler.without(case, &voxels);
+    stats.push(image.and_then(|image| off(case, n, &image, own)));
+    let outside = removal.falls_without(bench, n, &filler, &[half.to_vec()], ws)?;
+    stats.push(outside.map(|falls| {
+        let score = removal.whole.score - falls.first().copied().unwrap_or(0.0);
+        f64::from(u8::from(score < range[0] || score > range[1]))
+    }));
+    Ok(stats)
+}
+
+/// Distance of the intensities inside the mask from those of the whole image, over the mean
+/// distance between two subjects.
+fn off(case: &Case, n: usize, image: &[f32], own: &[Vec<f64>]) -> Stat {
+    let pairs = (0..own.len()).flat_map(|a| (0..a).map(move |b| (a, b)));
+    let between: Vec<f64> = pairs.map(|(a, b)| apart(&own[a], &own[b])).collect();
+    let typical = moments::mean(&between)?;
+    if typical <= 0.0 {
+        return undefined("all subjects have the same intensities");
+    }
+    moments::finite(apart(&quantiles(case, image), &own[n]) / typical, "the distance")
+}
+
+/// Evenly spaced quantiles of an image inside the mask of a case.
+fn quantiles(case: &Case, image: &[f32]) -> Vec<f64> {
+    let mut values: Vec<f64> = case.inside().iter().map(|&v| f64::from(image[v])).collect();
+    values.sort_unstable_by(f64::total_cmp);
+    let at = |q: usize| moments::quantile_sorted(&values, (q as f64 + 0.5) / QUANTILES as f64);
+    (0..QUANTILES).map(at).collect::<Result<_, Undefined>>().unwrap_or_default()
+}
+
+/// Wasserstein's distance of two distributions by their quantiles: mean |difference|.
+fn apart(a: &[f64], b: &[f64]) -> f64 {
+    a.iter().zip(b).map(|(x, y)| (x - y).abs()).sum::<f64>() / a.len().max(1) as f64
+}
