@@ -33,7 +33,7 @@ pub fn write_maps(
     for (((case, origin), map), subject) in all.zip(&mut record.subjects) {
         check_stop()?;
         let map = back(map, &case.grid, &origin.grid)?;
-        let name = format!("{MAPS}/{}_relevance.nii.gz", file_stem(&case.id));
+        let name = format!("{MAPS}/{}", map_file(&case.id));
         let said = format!("heatproof relevance {}", composite.id);
         nifti::write_volume(&out.join(&name), &map, Some(&origin.header), &said)?;
         subject.map = Some(name);
@@ -44,6 +44,11 @@ pub fn write_maps(
 }
 
 /// An id as a file name; ids that are none get a hash, so that no two share a file.
+/// File name of a subject's map.
+pub(super) fn map_file(id: &str) -> String {
+    format!("{}_relevance.nii.gz", file_stem(id))
+}
+
 fn file_stem(id: &str) -> String {
     let allowed = |c: char| c.is_ascii_alphanumeric() || "-_.+".contains(c);
     let plain: String = id.chars().map(|c| if allowed(c) { c } else { '_' }).collect();

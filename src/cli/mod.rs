@@ -16,6 +16,7 @@ mod network;
 pub mod phantom;
 pub mod predict;
 pub mod report;
+mod selftest;
 pub mod term;
 pub mod train;
 
@@ -61,6 +62,7 @@ enum Command {
     Demo(demo::Args),
     Inspect(inspect::Args),
     Doctor(doctor::Args),
+    Selftest(selftest::Args),
     List(list::Args),
     Report(report::Args),
     Judge(judge::Args),
@@ -115,6 +117,7 @@ fn run(cli: &Cli) -> Result<ExitCode> {
         Command::Demo(args) => demo::run(args, &terminal),
         Command::Inspect(args) => inspect::run(args),
         Command::Doctor(args) => doctor::run(args, &terminal),
+        Command::Selftest(args) => selftest::run(args, &terminal),
         Command::List(args) => list::run(args),
         Command::Report(args) => report::run(args),
         Command::Judge(args) => judge::run(args),
