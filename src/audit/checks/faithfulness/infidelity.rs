@@ -1,8 +1,8 @@
 //! Does the map predict what a small change of the image does to the score?
 //!
 //! * **Question** How far is the predicted change of the score from the true one?
-//! * **Formula** E[(p − d)²] / E[d²] with d = f(x) − f(x − I) and p what the map predicts of it. I
-//!   takes blobs out (the random sets of blobs that all checks share), or is Gaussian noise in
+//! * **Formula** mean (p − d)² / mean d² with d = f(x) − f(x − I) and p what the map predicts of it.
+//!   I takes blobs out (the random sets that all checks share), or is Gaussian noise in
 //!   proportion to the image, I = 0.2 ε (x − background) inside the mask. p = Σ R over what is taken
 //!   out, or Σ 0.2 ε R; of gradients Σ I φ. Scaled: the same with the map times the factor that
 //!   makes it smallest, Σ p d / Σ p²: 1 − (Σ p d)² / (Σ p² Σ d²).
