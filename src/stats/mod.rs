@@ -1,6 +1,8 @@
 //! Pure statistics on slices of `f64`. Undefined is a value with a reason
 //! ([`Undefined`]), never NaN and never 0.
 
+pub mod agreement;
+pub mod auc_interval;
 pub mod bootstrap;
 pub mod calibration;
 pub mod complexity;
@@ -8,6 +10,8 @@ pub mod curve;
 pub mod delong;
 pub mod discovery;
 pub mod effect_size;
+pub mod freedman_lane;
+pub mod linear_model;
 pub mod localisation;
 pub mod logistic;
 pub mod moments;
