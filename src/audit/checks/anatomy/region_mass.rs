@@ -14,7 +14,9 @@ mod evidence;
 use crate::Result;
 use crate::audit::bench::{Bench, Needs};
 use crate::audit::case::Case;
-use crate::audit::checks::{Check, interval, mean_of, of_cohort, of_subject};
+use crate::audit::checks::{
+    Check, RATIO, SHARE, interval_within, mean_within, of_cohort, of_subject,
+};
 use crate::audit::finding::{Cell, Column, Finding, Series, Table};
 use crate::card::{Better, Card};
 use crate::image::atlas::{Atlas, Side};
@@ -138,7 +140,8 @@ fn table(bench: &Bench<'_>, atlas: &Atlas, all: &[Vec<[f64; 3]>]) -> Table {
             _ => "",
         };
         let own: Vec<f64> = all.iter().filter_map(|p| shares(p)[part].clone().ok()).collect();
-        let band = interval(&own, bench.seed, &format!("region_mass/region/{name}/{side}"));
+        let band =
+            interval_within(&own, SHARE, bench.seed, &format!("region_mass/region/{name}/{side}"));
         let why = || Cell::Missing("fewer than three subjects".to_owned());
         let pair =
             region.and_then(|r| r.pair).and_then(|i| regions.iter().position(|q| q.index == i));
@@ -219,7 +222,7 @@ impl Check for RegionMass {
             shell.push(ratio);
             all.push(own);
         }
-        let whole = mean_of(&background, bench.seed, "region_mass/background_share");
+        let whole = mean_within(&background, SHARE, bench.seed, "region_mass/background_share");
         let mut found = of_cohort(&CARD, "background_share", whole);
         match atlas {
             Some(atlas) => {
@@ -229,7 +232,7 @@ impl Check for RegionMass {
             None => found.notes.push("No regions: an atlas or a label map is missing.".to_owned()),
         }
         out.push(found);
-        let whole = mean_of(&shell, bench.seed, "region_mass/boundary_share_ratio");
+        let whole = mean_within(&shell, RATIO, bench.seed, "region_mass/boundary_share_ratio");
         out.push(of_cohort(&CARD, "boundary_share_ratio", whole));
         Ok(out)
     }
