@@ -41,7 +41,7 @@ pub static CARD: Card = Card {
 pub struct RegionMass;
 
 /// Per part Σ|R|, ΣR, voxels: background, brain without label, then the atlas's regions.
-fn parts(case: &Case, atlas: Option<&Atlas>, map: &[f32]) -> Vec<[f64; 3]> {
+pub(super) fn parts(case: &Case, atlas: Option<&Atlas>, map: &[f32]) -> Vec<[f64; 3]> {
     let at: std::collections::BTreeMap<i32, usize> =
         atlas.into_iter().flat_map(Atlas::regions).zip(2..).map(|(r, n)| (r.index, n)).collect();
     let mut out = vec![[0.0; 3]; 2 + at.len()];
@@ -55,7 +55,7 @@ fn parts(case: &Case, atlas: Option<&Atlas>, map: &[f32]) -> Vec<[f64; 3]> {
     out
 }
 
-fn ratio(part: f64, whole: f64) -> Stat {
+pub(super) fn ratio(part: f64, whole: f64) -> Stat {
     if whole > 0.0 {
         moments::finite(part / whole, "a ratio")
     } else {
@@ -91,7 +91,7 @@ fn boundary(case: &Case, map: &[f32]) -> Stat {
     ratio(ratio(sums[0][0], sums[0][1])?, ratio(sums[1][0], sums[1][1])?)
 }
 
-fn cell(stat: Stat) -> Cell {
+pub(super) fn cell(stat: Stat) -> Cell {
     stat.map_or_else(|why| Cell::Missing(why.0), Cell::Number)
 }
 
@@ -257,6 +257,7 @@ mod tests {
             labels: Some(labels.clone()),
             truth: None,
             held_out: true,
+            covariates: std::collections::BTreeMap::new(),
             image_sha256: String::new(),
             grid,
         };
