@@ -1,5 +1,7 @@
 //! What is audited of one subject: everything on the grid of the maps.
 
+use std::collections::BTreeMap;
+
 use crate::image::{Grid, Labels, Mask};
 use crate::{Error, Result};
 
@@ -22,6 +24,9 @@ pub struct Case {
     pub truth: Option<Mask>,
     /// True when the explained network is known not to have been fitted on this subject.
     pub held_out: bool,
+    /// Numbers of the table of participants and the size of the mask, by name; see
+    /// [`super::covariates`].
+    pub covariates: BTreeMap<String, f64>,
     /// SHA-256 of the image file.
     pub image_sha256: String,
 }

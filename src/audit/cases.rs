@@ -136,7 +136,9 @@ pub(super) fn read(
     };
     let image_sha256 = sha256_file(&who.image)?;
     let id = who.id.clone();
-    let case = Case { id, class: *class, mask, data, labels, truth, held_out, image_sha256, grid };
+    let (class, covariates) = (*class, BTreeMap::new());
+    let case =
+        Case { id, class, mask, data, labels, truth, held_out, covariates, image_sha256, grid };
     let origin = Origin { grid: images.volume.grid().clone(), header: images.header };
     Ok(Read { case, origin, map, notes })
 }

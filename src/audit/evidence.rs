@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::stats::bootstrap::Bounds;
-use crate::stats::{Stat, curve, delong, undefined};
+use crate::stats::{Stat, auc_interval, curve, undefined};
 
 /// Coverage of the intervals.
 const LEVEL: f64 = 0.95;
@@ -14,7 +14,7 @@ pub struct RegionEvidence {
     /// AUC of the region's share of the labelled volume for class 1; below 0.5 where class 1
     /// has less of it.
     pub auc: Stat,
-    /// DeLong's 95 % interval; none where it is undefined.
+    /// Newcombe's 95 % interval; none where it is undefined.
     pub interval: Option<Bounds>,
 }
 
@@ -38,7 +38,7 @@ impl Evidence {
                     shares.iter().map(|s| s.get(&label).copied().unwrap_or(0.0)).collect();
                 RegionEvidence {
                     auc: curve::auc(labels, &own),
-                    interval: delong::auc_interval(labels, &own, LEVEL).ok(),
+                    interval: auc_interval::auc_interval(labels, &own, LEVEL).ok(),
                 }
             });
         }

@@ -9,12 +9,13 @@ use super::bench::{Bench, DRAWS};
 use super::brought::Brought;
 use super::case::Case;
 use super::cases::{self, Labelled, Origin};
+use super::covariates;
 use super::evidence::Evidence;
 use super::finding::Interval;
 use super::record::{DataCard, Performance};
 use super::relabelled::relabelled;
 use crate::cohort::target::Labelled as Classes;
-use crate::cohort::{Cohort, Target};
+use crate::cohort::{Cohort, Participant, Target};
 use crate::compute::{Array, Workspace};
 use crate::explain::{Composite, Start};
 use crate::image::atlas::Atlas;
@@ -182,6 +183,9 @@ pub fn gather(
         origins.push(origin);
         maps.extend(map);
     }
+    let people: Vec<&Participant> = chosen.iter().map(|(p, _)| *p).collect();
+    let told = Target::parse(&condition).map_or_else(|_| String::new(), |t| t.column);
+    covariates::fill(&mut cases, &people, &told);
     if unnamed > 0 {
         notes.push(format!("{unnamed} regions have no name in a region table"));
     }

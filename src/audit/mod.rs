@@ -11,6 +11,7 @@ mod cases;
 pub mod checks;
 pub mod coarse;
 pub mod compare;
+pub mod covariates;
 pub mod describe;
 pub mod evidence;
 pub mod finding;

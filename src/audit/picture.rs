@@ -147,6 +147,7 @@ mod tests {
             labels: None,
             truth: None,
             held_out: true,
+            covariates: std::collections::BTreeMap::new(),
             image_sha256: String::new(),
             grid,
         };

@@ -2,6 +2,7 @@
 
 pub mod audit;
 pub mod baseline;
+pub mod calibrate;
 mod clock;
 mod columns;
 pub mod demo;
@@ -67,6 +68,7 @@ enum Command {
     Report(report::Args),
     Judge(judge::Args),
     Baseline(baseline::Args),
+    Calibrate(calibrate::Args),
 }
 
 /// Runs the command of this process.
@@ -122,6 +124,7 @@ fn run(cli: &Cli) -> Result<ExitCode> {
         Command::Report(args) => report::run(args),
         Command::Judge(args) => judge::run(args),
         Command::Baseline(args) => baseline::run(args),
+        Command::Calibrate(args) => calibrate::run(args, &terminal),
     }
 }
 

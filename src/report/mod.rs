@@ -12,6 +12,7 @@ pub mod html;
 pub mod measure;
 pub mod number;
 pub mod png;
+pub mod proof;
 pub mod scene;
 pub mod slices;
 pub mod stem;

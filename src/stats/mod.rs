@@ -1,6 +1,8 @@
 //! Pure statistics on slices of `f64`. Undefined is a value with a reason
 //! ([`Undefined`]), never NaN and never 0.
 
+pub mod agreement;
+pub mod auc_interval;
 pub mod bootstrap;
 pub mod calibration;
 pub mod complexity;
@@ -8,11 +10,16 @@ pub mod curve;
 pub mod delong;
 pub mod discovery;
 pub mod effect_size;
+pub mod freedman_lane;
+pub mod kolmogorov;
+pub mod linear_model;
 pub mod localisation;
 pub mod logistic;
+pub mod mean_interval;
 pub mod moments;
 pub mod normal;
 pub mod permutation;
+pub mod proof;
 pub mod rank;
 pub mod rank_test;
 pub mod region;

@@ -30,7 +30,7 @@ pub struct PValue {
 /// order must not fall on the other side.
 const TIE: f64 = 1e-12;
 
-fn extreme(value: f64, observed: f64, tail: Tail) -> bool {
+pub(super) fn extreme(value: f64, observed: f64, tail: Tail) -> bool {
     let slack = TIE * observed.abs().max(value.abs());
     match tail {
         Tail::Less => value <= observed + slack,

@@ -1,5 +1,7 @@
 //! Ranks and measures of agreement between two paired rows of numbers.
 
+use std::collections::BTreeMap;
+
 use super::moments::{finite, require_finite, require_paired, sum_by};
 use super::{Stat, Undefined, undefined};
 
@@ -20,6 +22,14 @@ pub fn ranks(xs: &[f64]) -> Vec<f64> {
         start = end;
     }
     out
+}
+
+/// Σ(t³ − t) over runs of t equal ranks.
+pub(super) fn tied(ranks: &[f64]) -> f64 {
+    let mut runs: BTreeMap<u64, f64> = BTreeMap::new();
+    // Ranks are positive halves: their bits are ordered as they are.
+    ranks.iter().for_each(|r| *runs.entry(r.to_bits()).or_default() += 1.0);
+    runs.values().map(|t| t.powi(3) - t).sum()
 }
 
 fn checked(xs: &[f64], ys: &[f64], least: usize) -> Result<(), Undefined> {

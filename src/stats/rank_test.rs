@@ -1,19 +1,9 @@
 //! Tests of location from ranks, by their normal approximation. For few values, or where
 //! groups are not exchangeable row by row, prefer [`super::permutation`].
 
-use std::collections::BTreeMap;
-
 use super::moments::{require_finite, require_paired, sum_by};
-use super::rank::ranks;
+use super::rank::{ranks, tied};
 use super::{Tested, Undefined, normal, undefined};
-
-/// Σ(t³ − t) over runs of t equal ranks.
-fn ties(ranks: &[f64]) -> f64 {
-    let mut runs: BTreeMap<u64, f64> = BTreeMap::new();
-    // Ranks are positive halves: their bits are ordered as they are.
-    ranks.iter().for_each(|r| *runs.entry(r.to_bits()).or_default() += 1.0);
-    runs.values().map(|t| t.powi(3) - t).sum()
-}
 
 /// Mann & Whitney's test whether one group tends to larger values: U = R_a − n_a(n_a + 1)/2
 /// from the rank sum of `a`, 0 to n_a·n_b (U / n_a n_b is the probability that a value of `a`
@@ -33,8 +23,8 @@ pub fn mann_whitney(a: &[f64], b: &[f64]) -> Result<Tested, Undefined> {
     let (m, n) = (a.len() as f64, b.len() as f64);
     let total = m + n;
     let u = sum_by(a.len(), &|i| ranks[i]) - m * (m + 1.0) / 2.0;
-    let tied = ties(&ranks) / (total * (total - 1.0));
-    let variance = m * n / 12.0 * (total + 1.0 - tied);
+    let share = tied(&ranks) / (total * (total - 1.0));
+    let variance = m * n / 12.0 * (total + 1.0 - share);
     if variance <= 0.0 {
         return undefined("all values are equal");
     }
@@ -61,7 +51,7 @@ pub fn wilcoxon_signed_rank(xs: &[f64], ys: &[f64]) -> Result<Tested, Undefined>
     let positive = sum_by(apart.len(), &|i| if apart[i] > 0.0 { ranks[i] } else { 0.0 });
     let n = apart.len() as f64;
     let all = n * (n + 1.0) / 2.0;
-    let variance = (n * (n + 1.0) * (2.0 * n + 1.0) - ties(&ranks) / 2.0) / 24.0;
+    let variance = (n * (n + 1.0) * (2.0 * n + 1.0) - tied(&ranks) / 2.0) / 24.0;
     let z = (positive - all / 2.0) / variance.sqrt();
     let p = (2.0 * normal::cdf(-z.abs())).min(1.0);
     Ok(Tested { statistic: positive.min(all - positive), p })

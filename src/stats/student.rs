@@ -1,5 +1,6 @@
 //! Student's t distribution, and the test of two means that rests on it.
 
+use super::bootstrap::Bounds;
 use super::moments::{mean, sd};
 use super::{Stat, Tested, Undefined, undefined};
 
@@ -64,6 +65,36 @@ pub fn two_sided(t: f64, df: f64) -> Stat {
     incomplete_beta(df / whole, t * t / whole, df / 2.0, 0.5)
 }
 
+/// The t that |T| exceeds with probability 1 − level, by bisection on [`two_sided`].
+///
+/// # Errors
+/// Undefined for a level outside (0, 1) or degrees of freedom that are not positive.
+pub fn critical(level: f64, df: f64) -> Stat {
+    if !(level > 0.0 && level < 1.0) {
+        return undefined(format!("an interval of level {level}, outside 0 to 1"));
+    }
+    let (mut low, mut high) = (0.0, 1.0);
+    while two_sided(high, df)? > 1.0 - level {
+        high *= 2.0;
+    }
+    for _ in 0..80 {
+        let middle = 0.5 * (low + high);
+        if two_sided(middle, df)? > 1.0 - level { low = middle } else { high = middle }
+    }
+    Ok(0.5 * (low + high))
+}
+
+/// x̄ ± t·s/√n, Student's interval of a mean (1908). Unit of x; exact for normal values, a
+/// point for constant ones.
+///
+/// # Errors
+/// Undefined for fewer than two values, values that are not finite, or a level outside (0, 1).
+pub fn mean_interval(xs: &[f64], level: f64) -> Result<Bounds, Undefined> {
+    let (m, n) = (mean(xs)?, xs.len() as f64);
+    let half = critical(level, n - 1.0)? * sd(xs)? / n.sqrt();
+    Ok(Bounds { low: m - half, high: m + half, level, excluded: 0 })
+}
+
 /// Welch's test of equal means with unequal variances: t = (ā − b̄)/√(s_a²/n_a + s_b²/n_b),
 /// no unit, two-sided p with the degrees of freedom of Welch and Satterthwaite (Welch 1947).
 /// Exact only for normal values.
@@ -113,6 +144,29 @@ mod tests {
         assert!(two_sided(f64::NAN, 3.0).is_err() && two_sided(1.0, 0.0).is_err());
         assert!((ln_gamma(0.5) - std::f64::consts::PI.sqrt().ln()).abs() < 1e-14);
         assert!((ln_gamma(11.0) - 3_628_800f64.ln()).abs() < 1e-13);
+    }
+
+    #[test]
+    fn intervals_agree_with_scipy() {
+        // SciPy 1.17.1: stats.t.ppf and stats.t.interval.
+        for (level, df, want) in [
+            (0.95, 1.0, 12.706_204_736_174_694),
+            (0.95, 2.0, 4.302_652_729_749_462),
+            (0.95, 7.0, 2.364_624_251_592_785),
+            (0.9, 22.5, 1.715_470_066_906_130_5),
+            (0.99, 1000.0, 2.580_754_698_065_951),
+        ] {
+            assert!((critical(level, df).expect("t") / want - 1.0).abs() < 1e-10, "{df}");
+        }
+        let found = mean_interval(&[1.0, 2.0, 4.0, 9.0], 0.95).expect("interval");
+        assert!(
+            (found.low + 1.663_204_705_733_679).abs() < 1e-10
+                && (found.high - 9.663_204_705_733_68).abs() < 1e-10
+        );
+        let point = mean_interval(&[0.5; 3], 0.95).expect("point");
+        assert_eq!((point.low, point.high), (0.5, 0.5));
+        assert!(mean_interval(&[1.0], 0.95).is_err() && critical(1.0, 3.0).is_err());
+        assert!(critical(0.9, 0.0).is_err());
     }
 
     #[test]

@@ -57,6 +57,7 @@ pub(crate) static HEADS: LazyLock<Vec<Case>> = LazyLock::new(|| {
             labels: Some(labels.clone()),
             truth: Some(mask(&|v| at(v)[2] < PLANTED)),
             held_out: true,
+            covariates: std::collections::BTreeMap::new(),
             image_sha256: String::new(),
         })
         .collect()

@@ -16,7 +16,7 @@ use super::finding::{COHORT, Finding, Interval, Outcome};
 use crate::Result;
 use crate::card::Card;
 use crate::seed::Seed;
-use crate::stats::bootstrap::{Units, percentile};
+use crate::stats::mean_interval::mean_interval;
 use crate::stats::{Stat, moments};
 
 /// A check.
@@ -88,21 +88,39 @@ fn of_cohort(card: &Card, quantity: &str, outcome: Outcome) -> Finding {
     Finding::new(card.id, COHORT, quantity, card.unit, outcome)
 }
 
-/// Bootstrap interval of the mean over subjects; none with fewer than three subjects.
+/// What numbers without limits can be.
+const ANY: [f64; 2] = [f64::NEG_INFINITY, f64::INFINITY];
+/// What shares and areas under curves can be.
+const SHARE: [f64; 2] = [0.0, 1.0];
+/// What correlations and other likenesses can be.
+const LIKENESS: [f64; 2] = [-1.0, 1.0];
+/// What ratios of sizes can be.
+const RATIO: [f64; 2] = [0.0, f64::INFINITY];
+
+/// Interval of the mean over subjects; none with fewer than three subjects.
 fn interval(values: &[f64], seed: Seed, purpose: &str) -> Option<Interval> {
+    interval_within(values, ANY, seed, purpose)
+}
+
+/// [`interval`], cut to the values the mean can take.
+fn interval_within(values: &[f64], range: [f64; 2], seed: Seed, purpose: &str) -> Option<Interval> {
     let mut stream = seed.stream(&format!("audit/bootstrap/{purpose}"));
-    let mean = |rows: &[usize]| moments::mean(&rows.iter().map(|&r| values[r]).collect::<Vec<_>>());
-    let bounds =
-        percentile(&Units::rows(values.len()), LEVEL, RESAMPLES, &mut stream, mean).ok()?;
-    let method = format!("percentile bootstrap over {} subjects", values.len());
-    Some(Interval { low: bounds.low, high: bounds.high, level: LEVEL, method })
+    let (bounds, kind) = mean_interval(values, LEVEL, RESAMPLES, &mut stream).ok()?;
+    let method = format!("{} over {} subjects", kind.words(), values.len());
+    let [low, high] = [bounds.low, bounds.high].map(|end| end.clamp(range[0], range[1]));
+    Some(Interval { low, high, level: LEVEL, method })
 }
 
 /// The mean over subjects with its interval; undefined where a subject's number is.
 fn mean_of(stats: &[Stat], seed: Seed, purpose: &str) -> Outcome {
+    mean_within(stats, ANY, seed, purpose)
+}
+
+/// [`mean_of`], its interval cut to the values the mean can take.
+fn mean_within(stats: &[Stat], range: [f64; 2], seed: Seed, purpose: &str) -> Outcome {
     let values: Result<Vec<f64>, _> = stats.iter().cloned().collect();
     match values.and_then(|v| Ok((moments::mean(&v)?, v))) {
-        Ok((mean, v)) => Outcome::with_interval(mean, interval(&v, seed, purpose)),
+        Ok((mean, v)) => Outcome::with_interval(mean, interval_within(&v, range, seed, purpose)),
         Err(why) => Outcome::Unmeasurable { why: format!("for at least one subject: {}", why.0) },
     }
 }

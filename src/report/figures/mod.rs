@@ -5,6 +5,7 @@ pub mod arms;
 pub mod cascade_curve;
 pub mod exchangeability;
 pub mod finding_series;
+pub mod group_contrast;
 pub mod group_pictures;
 pub mod learning_curves;
 pub mod ledger_bars;
@@ -72,6 +73,7 @@ pub static FIGURES: &[&dyn Figure] = &[
     &perturbation_curves::PerturbationCurves,
     &arms::Arms,
     &region_bars::RegionBars,
+    &group_contrast::GroupContrast,
     &recovery::Recovery,
     &finding_series::FindingSeries,
     &learning_curves::LearningCurves,

@@ -1,6 +1,7 @@
 //! Which anatomy carries relevance?
 
 pub mod atlas_fit;
+pub mod group_contrast;
 pub mod region_mass;
 
 use super::Family;
@@ -10,5 +11,5 @@ pub const FAMILY: Family = Family {
     id: "anatomy",
     title: "Anatomy",
     question: "Which anatomy carries relevance?",
-    checks: &[&atlas_fit::AtlasFit, &region_mass::RegionMass],
+    checks: &[&atlas_fit::AtlasFit, &region_mass::RegionMass, &group_contrast::GroupContrast],
 };

@@ -14,7 +14,9 @@ mod evidence;
 use crate::Result;
 use crate::audit::bench::{Bench, Needs};
 use crate::audit::case::Case;
-use crate::audit::checks::{Check, interval, mean_of, of_cohort, of_subject};
+use crate::audit::checks::{
+    Check, RATIO, SHARE, interval_within, mean_within, of_cohort, of_subject,
+};
 use crate::audit::finding::{Cell, Column, Finding, Series, Table};
 use crate::card::{Better, Card};
 use crate::image::atlas::{Atlas, Side};
@@ -39,7 +41,7 @@ pub static CARD: Card = Card {
 pub struct RegionMass;
 
 /// Per part Σ|R|, ΣR, voxels: background, brain without label, then the atlas's regions.
-fn parts(case: &Case, atlas: Option<&Atlas>, map: &[f32]) -> Vec<[f64; 3]> {
+pub(super) fn parts(case: &Case, atlas: Option<&Atlas>, map: &[f32]) -> Vec<[f64; 3]> {
     let at: std::collections::BTreeMap<i32, usize> =
         atlas.into_iter().flat_map(Atlas::regions).zip(2..).map(|(r, n)| (r.index, n)).collect();
     let mut out = vec![[0.0; 3]; 2 + at.len()];
@@ -53,7 +55,7 @@ fn parts(case: &Case, atlas: Option<&Atlas>, map: &[f32]) -> Vec<[f64; 3]> {
     out
 }
 
-fn ratio(part: f64, whole: f64) -> Stat {
+pub(super) fn ratio(part: f64, whole: f64) -> Stat {
     if whole > 0.0 {
         moments::finite(part / whole, "a ratio")
     } else {
@@ -89,7 +91,7 @@ fn boundary(case: &Case, map: &[f32]) -> Stat {
     ratio(ratio(sums[0][0], sums[0][1])?, ratio(sums[1][0], sums[1][1])?)
 }
 
-fn cell(stat: Stat) -> Cell {
+pub(super) fn cell(stat: Stat) -> Cell {
     stat.map_or_else(|why| Cell::Missing(why.0), Cell::Number)
 }
 
@@ -138,7 +140,8 @@ fn table(bench: &Bench<'_>, atlas: &Atlas, all: &[Vec<[f64; 3]>]) -> Table {
             _ => "",
         };
         let own: Vec<f64> = all.iter().filter_map(|p| shares(p)[part].clone().ok()).collect();
-        let band = interval(&own, bench.seed, &format!("region_mass/region/{name}/{side}"));
+        let band =
+            interval_within(&own, SHARE, bench.seed, &format!("region_mass/region/{name}/{side}"));
         let why = || Cell::Missing("fewer than three subjects".to_owned());
         let pair =
             region.and_then(|r| r.pair).and_then(|i| regions.iter().position(|q| q.index == i));
@@ -219,7 +222,7 @@ impl Check for RegionMass {
             shell.push(ratio);
             all.push(own);
         }
-        let whole = mean_of(&background, bench.seed, "region_mass/background_share");
+        let whole = mean_within(&background, SHARE, bench.seed, "region_mass/background_share");
         let mut found = of_cohort(&CARD, "background_share", whole);
         match atlas {
             Some(atlas) => {
@@ -229,7 +232,7 @@ impl Check for RegionMass {
             None => found.notes.push("No regions: an atlas or a label map is missing.".to_owned()),
         }
         out.push(found);
-        let whole = mean_of(&shell, bench.seed, "region_mass/boundary_share_ratio");
+        let whole = mean_within(&shell, RATIO, bench.seed, "region_mass/boundary_share_ratio");
         out.push(of_cohort(&CARD, "boundary_share_ratio", whole));
         Ok(out)
     }
@@ -254,6 +257,7 @@ mod tests {
             labels: Some(labels.clone()),
             truth: None,
             held_out: true,
+            covariates: std::collections::BTreeMap::new(),
             image_sha256: String::new(),
             grid,
         };

@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 use crate::Result;
 use crate::audit::bench::{Bench, Needs};
 use crate::audit::case::Case;
-use crate::audit::checks::{Check, mean_of, of_cohort, of_subject};
+use crate::audit::checks::{Check, SHARE, mean_within, of_cohort, of_subject};
 use crate::audit::finding::{Finding, Outcome};
 use crate::card::{Better, Card};
 use crate::stats::{Stat, curve, undefined};
@@ -106,7 +106,7 @@ impl Check for PlantedRecovery {
         let whole = if stats.is_empty() {
             Outcome::NotApplicable { why: "no effect was planted".to_owned() }
         } else {
-            mean_of(&stats, bench.seed, "planted_recovery/enrichment_auc")
+            mean_within(&stats, SHARE, bench.seed, "planted_recovery/enrichment_auc")
         };
         out.push(of_cohort(&CARD, "enrichment_auc", whole));
         Ok(out)

@@ -18,7 +18,7 @@ use crate::Result;
 use crate::audit::arms::Compared;
 use crate::audit::bench::{Bench, Needs};
 use crate::audit::case::Case;
-use crate::audit::checks::{Check, interval, mean_of, of_cohort};
+use crate::audit::checks::{Check, LIKENESS, interval, mean_within, of_cohort};
 use crate::audit::finding::{Cell, Column, Finding, Outcome, Table};
 use crate::card::{Better, Card};
 use crate::stats::{Stat, rank, undefined};
@@ -176,7 +176,7 @@ impl Check for ArmAgreement {
                 Err(why) => Outcome::NotApplicable { why: why.clone() },
                 Ok(_) => {
                     let stats: Vec<Stat> = own.iter().map(|s| s[m].clone()).collect();
-                    mean_of(&stats, bench.seed, &format!("arm_agreement/{key}/{m}"))
+                    mean_within(&stats, LIKENESS, bench.seed, &format!("arm_agreement/{key}/{m}"))
                 }
             };
             let outcomes: Vec<Outcome> = (0..MEASURES.len()).map(mean).collect();
