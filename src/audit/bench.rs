@@ -67,6 +67,9 @@ pub struct Explained<'a> {
     pub answers: Vec<Answer>,
 }
 
+/// A map made of an image alone: extents along i, j, k, and the voxels.
+pub type Blind = fn([usize; 3], &[f32]) -> Vec<f32>;
+
 /// The rule, and where the relevance of each layer went.
 #[derive(Debug)]
 pub struct Explainer<'a> {
@@ -76,7 +79,7 @@ pub struct Explainer<'a> {
     pub ledgers: Vec<Vec<LedgerLine>>,
     /// Maps made of image and extents alone, whatever the network: a defect that the self-test
     /// plants.
-    pub instead: Option<fn([usize; 3], &[f32]) -> Vec<f32>>,
+    pub instead: Option<Blind>,
 }
 
 /// Everything a check may look at.

@@ -26,7 +26,7 @@ pub struct Args {
 /// Those of the trials, and of writing.
 pub fn run(args: &Args, terminal: &Terminal) -> Result<ExitCode> {
     let folder = tempfile::tempdir()
-        .map_err(|e| Error::io("making a folder in", &std::env::temp_dir(), e))?;
+        .map_err(|e| Error::io("making a folder in", std::env::temp_dir(), e))?;
     let rows = selftest::run(folder.path(), terminal)?;
     if let Some(path) = &args.json {
         let text = serde_json::to_string_pretty(&rows)

@@ -130,12 +130,12 @@ pub(super) fn edges(bench: &mut Bench<'_>) -> Result<()> {
     Ok(())
 }
 
-/// A subject the network was trained on, under a new name, among the audited.
+/// Every second row shows the image of the row before it, so that many held-out rows show what
+/// the network was trained on.
 pub(super) fn leaked(_: &mut Request, cohort: &mut Cohort) {
-    let images: Vec<_> = cohort.participants.iter().map(|p| p.image.clone()).collect();
-    // Every image is that of the next row, so that most held-out rows show a training subject.
-    for (n, who) in cohort.participants.iter_mut().enumerate() {
-        who.image.clone_from(&images[(n + 1) % images.len()]);
+    for pair in cohort.participants.chunks_exact_mut(2) {
+        let [first, second] = pair else { continue };
+        second.image.clone_from(&first.image);
     }
 }
 
