@@ -161,7 +161,7 @@ pub fn gather(
     }
     let training = network.as_ref().and_then(|(n, _)| n.training());
     let knows = |id: &str| training.is_some_and(|t| saw(t, id));
-    let chosen = cases::choose(&mapped, &knows, request.subjects, seed)?;
+    let chosen = cases::choose(&mapped, knows, request.subjects, seed)?;
     let twins = match training {
         Some(_) => Ok(cases::twins(&chosen, &rows, knows, progress)?),
         None => Err("the training is not known".to_owned()),
