@@ -12,15 +12,12 @@ use crate::explain::ledger::LedgerLine;
 use crate::explain::{Composite, Explanation, Start, explain, start};
 use crate::image::atlas::Atlas;
 use crate::model::Graph;
-use crate::model::redraw::Redraw;
 use crate::progress::check_stop;
 use crate::seed::Seed;
 use crate::{Error, Result};
 
 /// Subjects explained at once.
 const BATCH: usize = 4;
-/// Subjects on which batch statistics of re-initialised networks are recalibrated.
-const PROBES: usize = 8;
 /// Re-initialised networks unless told otherwise: the smallest p is then 0.01.
 pub const DRAWS: usize = 99;
 
@@ -357,32 +354,6 @@ impl<'a> Bench<'a> {
     /// As [`Bench::explained`].
     pub fn explain_with(&self, graph: &Graph, ws: &mut Workspace) -> Result<Vec<Vec<f32>>> {
         Ok(self.explained(graph, ws)?.maps)
-    }
-
-    /// The trained network with the named layers drawn anew, made canonical.
-    ///
-    /// # Errors
-    /// As [`Bench::redrawn`], and those of [`Graph::folded`].
-    pub fn randomised(&self, layers: &[String], seed: Seed, ws: &mut Workspace) -> Result<Graph> {
-        self.redrawn(Redraw::Fresh, layers, seed, ws)?.folded()
-    }
-
-    /// The trained network with the named layers drawn anew. Batch statistics that change by it
-    /// are recalibrated on the first few cases.
-    ///
-    /// # Errors
-    /// As [`Bench::network`], and those of [`Graph::redrawn`].
-    pub fn redrawn(
-        &self,
-        how: Redraw,
-        layers: &[String],
-        seed: Seed,
-        ws: &mut Workspace,
-    ) -> Result<Graph> {
-        let probe = self.batch(0, PROBES.min(self.cases.len()))?;
-        let drawn = self.network()?.trained.redrawn(how, layers, seed, Some(&probe), ws)?;
-        ws.give(probe);
-        Ok(drawn)
     }
 }
 

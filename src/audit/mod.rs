@@ -25,6 +25,7 @@ pub mod picture;
 pub mod policy;
 pub mod publish;
 pub mod record;
+pub mod redrawn;
 pub mod relabelled;
 pub mod removal;
 pub mod replace;

@@ -61,14 +61,15 @@ impl Graph {
             };
             graph.draw(how, at, &mut stream)?;
             changed[at] = true;
-            for n in 0..graph.nodes().len() {
-                let node = &graph.nodes()[n];
-                if node.inputs.contains(&From::Node(at))
-                    && matches!(node.layer.role(), Role::MustFold(..))
-                {
-                    graph.draw(how, n, &mut stream)?;
-                    changed[n] = true;
-                }
+            let follows = |n: &usize| {
+                let node = &graph.nodes()[*n];
+                let reads = node.inputs.contains(&From::Node(at));
+                reads && matches!(node.layer.role(), Role::MustFold(..))
+            };
+            let norms: Vec<usize> = (0..changed.len()).filter(follows).collect();
+            for n in norms {
+                graph.draw(how, n, &mut stream)?;
+                changed[n] = true;
             }
         }
         if let Some(x) = calibrate {

@@ -14,7 +14,7 @@ pub static CARD: Card = Card {
     id: "cascade_curve",
     title: "Weight randomisation",
     question: "How alike are the map and the original map while the network is randomised layer by layer?",
-    formula: "similarity(original map, map after layers are randomised: from the output down, from the input up, one at a time, or permuted)",
+    formula: "similarity(original map, map after layers are randomised: from the output down, from the input up, one at a time, or permuted); level lines: the same of maps of different subjects",
     reading: "An explanation that depends on what the network learned falls towards the level of unrelated maps.",
     misleads: "A map can change and still be wrong; similarity measures differ in how they treat the sign.",
     source: "Adebayo et al. 2018, arXiv:1810.03292",

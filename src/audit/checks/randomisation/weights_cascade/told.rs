@@ -116,7 +116,8 @@ impl<'a> Told<'a> {
         let level = |measure: usize| {
             let values: Vec<f64> =
                 self.between.iter().filter_map(|b| b[measure].clone().ok()).collect();
-            let mut flat = self.blank(&format!("between subjects, {}", MEASURES[measure]), y);
+            let name = if measure == MAGNITUDE { "subjects by |R|" } else { "subjects by SSIM" };
+            let mut flat = self.blank(name, y);
             flat.y = vec![moments::mean(&values).ok()?; flat.x.len()];
             Some(flat)
         };
