@@ -42,6 +42,7 @@ mod random_layers;
 mod relevance;
 mod replicas;
 mod sample;
+mod selftest;
 mod spine;
 mod spine_audit;
 mod support;
