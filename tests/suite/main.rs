@@ -10,6 +10,7 @@ mod audit_faithfulness;
 mod audit_maps;
 mod audit_randomisation;
 mod audit_shortcuts;
+mod audit_stability;
 mod autograd;
 mod cli;
 mod cohorts;
