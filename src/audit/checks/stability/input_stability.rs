@@ -41,7 +41,7 @@ pub static CARD: Card = Card {
     question: "Would another scan of the same head on the same day have shown the same?",
     formula: "Spearman of R before and after, inside the mask, moved maps carried back; |R' - R| / |R| (Quantus; Yeh et al. do not divide), mean and largest; largest |R' - R| / |x' - x|; relative input stability; margin = least over disturbances of correlation + loss of carrying alone - correlation between subjects",
     reading: "Correlation 1 and change 0: the map stays. A margin below 0: a disturbance changes a map more than another subject does.",
-    misleads: "A map that never changes is stable and says nothing. Gain is what a wrong scale leaves: standardising takes the scanner's own gain out. Intensities are not standardised again. Draws whose predicted class flips are counted apart and left out of all other numbers.",
+    misleads: "A map that never changes is stable and says nothing. Gain is what a wrong scale leaves: standardising takes the scanner's own gain out. Intensities are not standardised again. Draws whose predicted class flips are counted apart and left out of all other numbers. Windows that step over voxels answer to odd and even shifts differently.",
     source: "Yeh et al. 2019, https://arxiv.org/abs/1901.09392; Alvarez-Melis & Jaakkola 2018, https://arxiv.org/abs/1806.08049; Agarwal et al. 2022, https://arxiv.org/abs/2203.06877",
     unit: "1",
     better: Better::Neither,

@@ -64,15 +64,16 @@ pub(super) const WHAT: [(Of, &str); 8] = [
 
 impl Of {
     /// Over the draws of a subject that did not flip: the mean at this strength, or the largest
-    /// up to it; none when no draw is left.
+    /// up to it; none when no draw of this strength is left, so that all numbers of a strength
+    /// are of the same subjects.
     pub(super) fn of(self, case: &[Vec<Drawn>], strength: usize) -> Option<Stat> {
+        if case[strength].iter().all(|d| d.flipped) {
+            return None;
+        }
         let most = matches!(self, Self::Most | Self::Undivided | Self::Lipschitz | Self::Stability);
         let from = if most { 0 } else { strength };
         let kept = case[from..=strength].iter().flatten().filter(|d| !d.flipped);
         let values: Vec<Stat> = kept.map(|d| self.one(d)).collect();
-        if values.is_empty() {
-            return None;
-        }
         let values: std::result::Result<Vec<f64>, _> = values.into_iter().collect();
         Some(values.and_then(|v| {
             if most { Ok(v.into_iter().fold(0.0, f64::max)) } else { moments::mean(&v) }
@@ -234,6 +235,7 @@ mod tests {
         assert_eq!((Of::Mean.of(&case, 1), Of::Most.of(&case, 1)), (Some(Ok(0.3)), Some(Ok(0.4))));
         assert_eq!(Of::Undivided.of(&case, 1), Some(Ok(0.8)));
         assert_eq!(Of::Similarity.of(&case, 2), None, "nothing is left");
+        assert_eq!(Of::Most.of(&case, 2), None, "nothing of this strength is left");
         assert!(Of::Lipschitz.of(&case, 0).expect("some").is_err());
     }
 
