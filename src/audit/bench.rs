@@ -6,11 +6,11 @@ use super::arms::Compared;
 use super::case::Case;
 use super::evidence::Evidence;
 use super::finding::Interval;
-pub use super::networks::{Answer, Explained, Explainer, Other};
+use super::networks::split;
+pub use super::networks::{Answer, Batch, Explained, Explainer, Other};
 use super::removal::Removals;
 use crate::compute::{Array, Workspace};
-use crate::explain::ledger::LedgerLine;
-use crate::explain::{Composite, Explanation, Start, explain, start};
+use crate::explain::{Composite, Start, explain, start};
 use crate::image::atlas::Atlas;
 use crate::model::Graph;
 use crate::model::redraw::Redraw;
@@ -76,17 +76,6 @@ pub struct Bench<'a> {
     pub zeros: Vec<f64>,
     /// What taking parts of the brain out does to the score, see [`Bench::removals`].
     pub(super) removals: Removals,
-}
-
-/// A batch explained: an answer, a map and a ledger per sample.
-#[derive(Debug, Default)]
-pub struct Batch {
-    /// Answers.
-    pub answers: Vec<Answer>,
-    /// Maps, i fastest.
-    pub maps: Vec<Vec<f32>>,
-    /// Ledgers, output first.
-    pub ledgers: Vec<Vec<LedgerLine>>,
 }
 
 impl<'a> Bench<'a> {
@@ -388,26 +377,5 @@ fn check(cases: &[Case], classes: usize, one_grid: bool) -> Result<()> {
             return Err(Error::usage("E-AUDIT-001", format!("{} occurs twice", case.id), fix));
         }
     }
-    Ok(())
-}
-
-/// Cuts an explanation into its samples.
-pub(super) fn split(
-    found: Explanation,
-    n: usize,
-    out: &mut Batch,
-    ws: &mut Workspace,
-) -> Result<()> {
-    let Explanation { scores, logits, relevance, ledgers, .. } = found;
-    let values: Vec<f32> = relevance.to_f64()?.into_iter().map(|v| v as f32).collect();
-    ws.give(relevance);
-    let (voxels, classes) = (values.len() / n.max(1), logits.len() / n.max(1));
-    if scores.len() != n || ledgers.len() != n || voxels * n != values.len() || classes * n == 0 {
-        return Err(Error::internal(format!("{} explanations of {n} samples", scores.len())));
-    }
-    let answers = scores.into_iter().zip(logits.chunks(classes));
-    out.answers.extend(answers.map(|(score, l)| Answer { score, logits: l.to_vec() }));
-    out.maps.extend(values.chunks(voxels).map(<[f32]>::to_vec));
-    out.ledgers.extend(ledgers);
     Ok(())
 }

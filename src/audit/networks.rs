@@ -1,9 +1,10 @@
 //! The network that was explained, its answers and its rule, and the networks beside it.
 
-use crate::Result;
+use crate::compute::Workspace;
 use crate::explain::ledger::LedgerLine;
-use crate::explain::{Composite, Start};
+use crate::explain::{Composite, Explanation, Start};
 use crate::model::Graph;
+use crate::{Error, Result};
 
 /// What the network answers for one subject.
 #[derive(Debug, Clone)]
@@ -69,4 +70,36 @@ impl Other {
         let (name, saw) = (self.name.clone(), self.saw.clone());
         Ok(Self { name, graph: self.graph.duplicate()?, saw })
     }
+}
+
+/// A batch explained: an answer, a map and a ledger per sample.
+#[derive(Debug, Default)]
+pub struct Batch {
+    /// Answers.
+    pub answers: Vec<Answer>,
+    /// Maps, i fastest.
+    pub maps: Vec<Vec<f32>>,
+    /// Ledgers, output first.
+    pub ledgers: Vec<Vec<LedgerLine>>,
+}
+
+/// Cuts an explanation into its samples.
+pub(super) fn split(
+    found: Explanation,
+    n: usize,
+    out: &mut Batch,
+    ws: &mut Workspace,
+) -> Result<()> {
+    let Explanation { scores, logits, relevance, ledgers, .. } = found;
+    let values: Vec<f32> = relevance.to_f64()?.into_iter().map(|v| v as f32).collect();
+    ws.give(relevance);
+    let (voxels, classes) = (values.len() / n.max(1), logits.len() / n.max(1));
+    if scores.len() != n || ledgers.len() != n || voxels * n != values.len() || classes * n == 0 {
+        return Err(Error::internal(format!("{} explanations of {n} samples", scores.len())));
+    }
+    let answers = scores.into_iter().zip(logits.chunks(classes));
+    out.answers.extend(answers.map(|(score, l)| Answer { score, logits: l.to_vec() }));
+    out.maps.extend(values.chunks(voxels).map(<[f32]>::to_vec));
+    out.ledgers.extend(ledgers);
+    Ok(())
 }
