@@ -147,7 +147,7 @@ impl Disturbance {
             Kind::Noise => still(noise(before, strength / 100.0, &mut stream)),
             Kind::Bias => still(bias(before, strength / 100.0, &mut stream)),
             Kind::Gain => {
-                let factor = if draw % 2 == 0 { strength } else { 1.0 / strength };
+                let factor = if draw.is_multiple_of(2) { strength } else { 1.0 / strength };
                 still(before.data.iter().map(|x| (factor * f64::from(*x)) as f32).collect())
             }
             Kind::Resampling => still(coarsened(before, strength / coarsest(before.grid))?),

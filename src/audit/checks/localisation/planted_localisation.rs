@@ -33,7 +33,7 @@ use crate::audit::finding::{Finding, Outcome, Table};
 use crate::card::{Better, Card};
 use crate::stats::localisation::{relevance_mass_accuracy, relevance_rank_accuracy};
 use crate::stats::permutation::{Tail, rank_p};
-use crate::stats::{Stat, curve, moments, undefined};
+use crate::stats::{Stat, Undefined, curve, moments, undefined};
 
 /// What it says of itself.
 pub static CARD: Card = Card {
@@ -165,25 +165,28 @@ fn means(
         .collect()
 }
 
+/// AUROC of the audited map where the truth is, then at each placement.
+fn placements(
+    bench: &Bench<'_>,
+    p: &Planted<'_>,
+    part: Part,
+) -> std::result::Result<Vec<f64>, Undefined> {
+    let amounts = p.amounts(&bench.maps[p.number], part);
+    moments::require_finite(&amounts)?;
+    let chance = Chance::new(&p.case.grid, &p.inside, &p.truth, &amounts);
+    let mut stream = bench.seed.stream(&format!("audit/{}/{}", CARD.id, p.case.id));
+    let placed = (0..PLACEMENTS).map(|_| chance.draw(&mut stream));
+    Ok(std::iter::once(chance.observed()).chain(placed).collect())
+}
+
 /// Rank of the mean AUROC of the audited maps among those of random placements.
 fn p_value(bench: &Bench<'_>, cases: &[Planted<'_>], part: Part) -> Outcome {
-    let null = |p: &Planted<'_>| -> std::result::Result<(f64, Vec<f64>), _> {
-        let amounts = p.amounts(&bench.maps[p.number], part);
-        moments::require_finite(&amounts)?;
-        let chance = Chance::new(&p.case.grid, &p.inside, &p.truth, &amounts);
-        let name = format!("audit/{}/{}", CARD.id, p.case.id);
-        let mut stream = bench.seed.stream(&name);
-        Ok((chance.observed(), (0..PLACEMENTS).map(|_| chance.draw(&mut stream)).collect()))
-    };
-    let all: std::result::Result<Vec<(f64, Vec<f64>)>, _> = cases.par_iter().map(null).collect();
+    let all: std::result::Result<Vec<Vec<f64>>, _> =
+        cases.par_iter().map(|p| placements(bench, p, part)).collect();
     outcome(all.and_then(|all| {
-        let mean = |of: &dyn Fn(&(f64, Vec<f64>)) -> f64| {
-            moments::mean(&all.iter().map(of).collect::<Vec<_>>())
-        };
-        let placed: Vec<f64> = (0..PLACEMENTS)
-            .map(|k| mean(&|one| one.1[k]))
-            .collect::<std::result::Result<_, _>>()?;
-        rank_p(mean(&|one| one.0)?, &placed, Tail::Greater)
+        let mean = |k: usize| moments::mean(&all.iter().map(|one| one[k]).collect::<Vec<_>>());
+        let placed: Vec<f64> = (1..=PLACEMENTS).map(mean).collect::<std::result::Result<_, _>>()?;
+        rank_p(mean(0)?, &placed, Tail::Greater)
     }))
 }
 
