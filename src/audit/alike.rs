@@ -6,7 +6,7 @@ use rayon::prelude::*;
 
 use super::bench::Bench;
 use super::case::Case;
-use crate::stats::{Stat, moments, rank, undefined};
+use crate::stats::{Stat, agreement, moments, rank, undefined};
 
 /// The values of a map at some voxels.
 pub fn within(map: &[f32], voxels: &[usize]) -> Vec<f64> {
@@ -84,7 +84,7 @@ pub fn overlap(case: &Case, a: &[f32], b: &[f32]) -> Stat {
 pub fn concordance(case: &Case, maps: &[&[f32]]) -> Stat {
     let all: Vec<Vec<f64>> = maps.iter().map(|map| densities(case, map)).collect();
     ordered(all.first().map_or(0, Vec::len))?;
-    rank::kendall_w(&all)
+    agreement::kendall_w(&all)
 }
 
 /// Pairs of subjects compared at most.

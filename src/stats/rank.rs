@@ -134,37 +134,6 @@ pub fn kendall_tau_b(xs: &[f64], ys: &[f64]) -> Stat {
     Ok(balance as f64 / (untied_x as f64).sqrt() / (untied_y as f64).sqrt())
 }
 
-/// Kendall's coefficient of concordance W = 12S / (m²(n³ − n) − mΣT) of m rows that each order
-/// the same n items: S the squared deviations of the items' rank sums, T = Σ(t³ − t) over a
-/// row's ties (Kendall & Babington Smith 1939). No unit, 0 to 1; its mean over unrelated orders
-/// is 1/m.
-///
-/// # Errors
-/// Undefined for fewer than two rows or items, unequal lengths, values that are not finite, or
-/// when every row is constant.
-pub fn kendall_w(rows: &[Vec<f64>]) -> Stat {
-    let (m, n) = (rows.len() as f64, rows.first().map_or(0, Vec::len));
-    if rows.len() < 2 {
-        return undefined(format!("the concordance of {} row(s)", rows.len()));
-    }
-    for row in rows {
-        checked(row, &rows[0], 2)?;
-    }
-    let ranked: Vec<Vec<f64>> = rows.iter().map(|row| ranks(row)).collect();
-    let middle = m * (n as f64 + 1.0) / 2.0;
-    let spread = |i: usize| (ranked.iter().map(|r| r[i]).sum::<f64>() - middle).powi(2);
-    // Σ(t³ − t) of a row is what its ranks lack of the largest sum of squares, twelvefold.
-    let full = (n.pow(3) - n) as f64;
-    let own =
-        |r: &Vec<f64>| 12.0 * r.iter().map(|x| (x - (n as f64 + 1.0) / 2.0).powi(2)).sum::<f64>();
-    let ties: f64 = ranked.iter().map(|r| full - own(r)).sum();
-    let under = m * m * full - m * ties;
-    if under <= 0.0 {
-        return undefined("rows that order nothing");
-    }
-    finite((12.0 * sum_by(n, &spread) / under).clamp(0.0, 1.0), "the concordance")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -209,32 +178,6 @@ mod tests {
         assert!((tau - 2.0 / 6.0f64.sqrt()).abs() < 1e-15);
         assert!(pearson(&[1.0], &[1.0]).is_err() && spearman(&[1.0, 2.0], &[1.0]).is_err());
         assert!(spearman(&[1.0, f64::NAN], &[1.0, 2.0]).is_err());
-    }
-
-    #[test]
-    fn concordance_by_hand() {
-        // Rank sums 3, 7, 8 about 6: S = 14, W = 12·14 / (9·24) = 7/9.
-        let rows = [vec![1.0, 2.0, 3.0], vec![1.0, 3.0, 2.0], vec![10.0, 20.0, 30.0]];
-        assert!((kendall_w(&rows).expect("W") - 7.0 / 9.0).abs() < 1e-12);
-        // One row ties two items, T = 6: rank sums 2, 4.5, 5.5 about 4.
-        let tied = [vec![1.0, 2.0, 3.0], vec![0.0, 5.0, 5.0]];
-        let want = 12.0 * (4.0 + 0.25 + 2.25) / (4.0 * 24.0 - 2.0 * 6.0);
-        assert!((kendall_w(&tied).expect("W") - want).abs() < 1e-12);
-        let against = [vec![1.0, 2.0, 3.0], vec![3.0, 2.0, 1.0]];
-        assert_eq!(kendall_w(&against), Ok(0.0));
-        assert_eq!(kendall_w(&[rows[0].clone(), rows[2].clone()]), Ok(1.0));
-        let mut s = Seed(6).stream("concordance");
-        let mean = (0..400)
-            .map(|_| {
-                let row = |s: &mut crate::seed::Stream| (0..9).map(|_| s.uniform()).collect();
-                kendall_w(&[row(&mut s), row(&mut s), row(&mut s), row(&mut s)]).expect("W")
-            })
-            .sum::<f64>()
-            / 400.0;
-        assert!((mean - 0.25).abs() < 0.02, "{mean}");
-        assert!(kendall_w(&[vec![1.0; 3], vec![2.0; 3]]).is_err());
-        assert!(kendall_w(&rows[..1]).is_err() && kendall_w(&[]).is_err());
-        assert!(kendall_w(&[vec![1.0, 2.0], vec![1.0]]).is_err());
     }
 
     #[test]
