@@ -5,6 +5,7 @@ use std::path::Path;
 use super::finding::Interval;
 use super::performance::of_training;
 use super::record::Performance;
+use crate::model::bundle::Bundle;
 use crate::model::network::{Network, Origin};
 use crate::train::models::Models;
 use crate::train::settings::Settings;
@@ -26,6 +27,8 @@ pub struct Audited {
     pub measured: Option<(Option<Interval>, Performance)>,
     /// How it was fitted, where its training kept that.
     pub settings: Option<Settings>,
+    /// The other networks of the same training.
+    pub others: Vec<Bundle>,
 }
 
 impl Audited {
@@ -39,9 +42,9 @@ impl Audited {
             _ => None,
         };
         let settings = models.settings(fold)?;
-        let bundle = models.fold(fold)?;
+        let (bundle, others) = models.parted(fold)?;
         let condition = bundle.spec.target.clone();
-        Ok(Self { network: bundle.into(), condition, measured, settings })
+        Ok(Self { network: bundle.into(), condition, measured, settings, others })
     }
 
     /// An ONNX file or a state dict, with the companion beside it.
@@ -69,7 +72,8 @@ impl Audited {
                 "Audit a network of two classes; heatproof explain takes any",
             ));
         }
-        Ok(Self { network, condition: condition.to_owned(), measured: None, settings: None })
+        let (condition, others) = (condition.to_owned(), Vec::new());
+        Ok(Self { network, condition, measured: None, settings: None, others })
     }
 
     /// Fold of the training; none for a network a user brought.

@@ -6,10 +6,11 @@ use super::arms::Compared;
 use super::case::Case;
 use super::evidence::Evidence;
 use super::finding::Interval;
+use super::networks::split;
+pub use super::networks::{Answer, Batch, Explained, Explainer, Other};
 use super::removal::Removals;
 use crate::compute::{Array, Workspace};
-use crate::explain::ledger::LedgerLine;
-use crate::explain::{Composite, Explanation, Start, explain, start};
+use crate::explain::{Composite, Start, explain, start};
 use crate::image::atlas::Atlas;
 use crate::model::Graph;
 use crate::progress::check_stop;
@@ -30,53 +31,6 @@ pub enum Needs {
     Network,
     /// The rule too, by which the network's maps can be made again.
     Explainer,
-}
-
-/// What the network answers for one subject.
-#[derive(Debug, Clone)]
-pub struct Answer {
-    /// The explained score.
-    pub score: f64,
-    /// Logits of the network.
-    pub logits: Vec<f64>,
-}
-
-impl Answer {
-    /// The class the network calls: of one logit by its sign, otherwise the first largest.
-    pub fn called(&self) -> usize {
-        match self.logits.as_slice() {
-            [one] => usize::from(*one > 0.0),
-            all => (0..all.len()).fold(0, |best, c| if all[c] > all[best] { c } else { best }),
-        }
-    }
-}
-
-/// The network that was explained.
-#[derive(Debug)]
-pub struct Explained<'a> {
-    /// Batch norm folded: what is explained.
-    pub graph: &'a Graph,
-    /// The same network before folding, from which re-initialised ones are made.
-    pub trained: &'a Graph,
-    /// What is explained.
-    pub start: Start,
-    /// Its answers, one per case.
-    pub answers: Vec<Answer>,
-}
-
-/// A map made of an image alone: extents along i, j, k, and the voxels.
-pub type Blind = fn([usize; 3], &[f32]) -> Vec<f32>;
-
-/// The rule, and where the relevance of each layer went.
-#[derive(Debug)]
-pub struct Explainer<'a> {
-    /// Rules.
-    pub composite: &'a Composite,
-    /// Ledgers, one per case, output first.
-    pub ledgers: Vec<Vec<LedgerLine>>,
-    /// Maps made of image and extents alone, whatever the network: a defect that the self-test
-    /// plants.
-    pub instead: Option<Blind>,
 }
 
 /// Everything a check may look at.
@@ -112,19 +66,13 @@ pub struct Bench<'a> {
     pub twins: std::result::Result<Vec<[String; 2]>, String>,
     /// Other methods with their maps, see [`Bench::compare_with`].
     pub arms: Vec<Compared>,
+    /// Other networks of the same training.
+    pub others: Vec<Other>,
+    /// Per case the intensity on the network's scale that the scanner calls 0; empty when
+    /// nobody knows.
+    pub zeros: Vec<f64>,
     /// What taking parts of the brain out does to the score, see [`Bench::removals`].
     pub(super) removals: Removals,
-}
-
-/// A batch explained: an answer, a map and a ledger per sample.
-#[derive(Debug, Default)]
-pub struct Batch {
-    /// Answers.
-    pub answers: Vec<Answer>,
-    /// Maps, i fastest.
-    pub maps: Vec<Vec<f32>>,
-    /// Ledgers, output first.
-    pub ledgers: Vec<Vec<LedgerLine>>,
 }
 
 impl<'a> Bench<'a> {
@@ -162,6 +110,8 @@ impl<'a> Bench<'a> {
             performance: Err("nothing was measured".to_owned()),
             twins: Err("the training is not known".to_owned()),
             arms: Vec::new(),
+            others: Vec::new(),
+            zeros: Vec::new(),
             removals: Removals::default(),
         })
     }
@@ -324,7 +274,31 @@ impl<'a> Bench<'a> {
         start: Start,
         ws: &mut Workspace,
     ) -> Result<Batch> {
-        let composite = self.explainer()?.composite;
+        self.made(self.explainer()?.composite, graph, images, start, ws)
+    }
+
+    /// As [`Bench::explain_images`], by another rule than the audited one.
+    ///
+    /// # Errors
+    /// As [`Bench::explain_images`].
+    pub fn explain_by(
+        &self,
+        composite: &Composite,
+        graph: &Graph,
+        images: &[&[f32]],
+        ws: &mut Workspace,
+    ) -> Result<Batch> {
+        self.made(composite, graph, images, self.network()?.start, ws)
+    }
+
+    fn made(
+        &self,
+        composite: &Composite,
+        graph: &Graph,
+        images: &[&[f32]],
+        start: Start,
+        ws: &mut Workspace,
+    ) -> Result<Batch> {
         let mut out = Batch::default();
         for part in images.chunks(BATCH) {
             check_stop()?;
@@ -344,8 +318,12 @@ impl<'a> Bench<'a> {
     /// # Errors
     /// As [`Bench::explain_images`].
     pub fn explained(&self, graph: &Graph, ws: &mut Workspace) -> Result<Batch> {
-        let images: Vec<&[f32]> = self.cases.iter().map(|c| c.data.as_slice()).collect();
-        self.explain_images(graph, &images, ws)
+        self.explain_images(graph, &self.images(), ws)
+    }
+
+    /// What the network sees of each case.
+    pub fn images(&self) -> Vec<&'a [f32]> {
+        self.cases.iter().map(|c| c.data.as_slice()).collect()
     }
 
     /// The maps of all cases under another canonical network.
@@ -370,26 +348,5 @@ fn check(cases: &[Case], classes: usize, one_grid: bool) -> Result<()> {
             return Err(Error::usage("E-AUDIT-001", format!("{} occurs twice", case.id), fix));
         }
     }
-    Ok(())
-}
-
-/// Cuts an explanation into its samples.
-pub(super) fn split(
-    found: Explanation,
-    n: usize,
-    out: &mut Batch,
-    ws: &mut Workspace,
-) -> Result<()> {
-    let Explanation { scores, logits, relevance, ledgers, .. } = found;
-    let values: Vec<f32> = relevance.to_f64()?.into_iter().map(|v| v as f32).collect();
-    ws.give(relevance);
-    let (voxels, classes) = (values.len() / n.max(1), logits.len() / n.max(1));
-    if scores.len() != n || ledgers.len() != n || voxels * n != values.len() || classes * n == 0 {
-        return Err(Error::internal(format!("{} explanations of {n} samples", scores.len())));
-    }
-    let answers = scores.into_iter().zip(logits.chunks(classes));
-    out.answers.extend(answers.map(|(score, l)| Answer { score, logits: l.to_vec() }));
-    out.maps.extend(values.chunks(voxels).map(<[f32]>::to_vec));
-    out.ledgers.extend(ledgers);
     Ok(())
 }

@@ -23,6 +23,8 @@ pub struct Origin {
     pub grid: Grid,
     /// Header of the image file.
     pub header: Header,
+    /// What the scanner's intensity 0 became.
+    pub zero: f64,
 }
 
 /// A participant with a class.
@@ -112,7 +114,7 @@ pub(super) fn read(
     if images.source == MaskSource::NonZero {
         notes.push(format!("{}: no mask; voxels that are not 0 are taken as brain", who.id));
     }
-    let (data, mask, coverage) = seen(&images, input)?;
+    let Seen { data, mask, coverage, zero } = seen(&images, input)?;
     if coverage < 1.0 {
         let cut = 100.0 * (1.0 - coverage);
         notes.push(format!("{}: {cut:.1} % of the brain is outside the model grid", who.id));
@@ -139,20 +141,29 @@ pub(super) fn read(
     let (class, covariates) = (*class, BTreeMap::new());
     let case =
         Case { id, class, mask, data, labels, truth, held_out, covariates, image_sha256, grid };
-    let origin = Origin { grid: images.volume.grid().clone(), header: images.header };
+    let origin = Origin { grid: images.volume.grid().clone(), header: images.header, zero };
     Ok(Read { case, origin, map, notes })
 }
 
-/// What the network sees of an image, the brain there, and the share of the brain within.
+/// What the network sees of an image, the brain there, the share of the brain within, and what
+/// intensity 0 became.
+struct Seen {
+    data: Vec<f32>,
+    mask: Mask,
+    coverage: f64,
+    zero: f64,
+}
+
 /// Without a network: the image itself, turned to RAS.
-fn seen(images: &SubjectImages, input: Option<&InputSpec>) -> Result<(Vec<f32>, Mask, f64)> {
+fn seen(images: &SubjectImages, input: Option<&InputSpec>) -> Result<Seen> {
     let Some(input) = input else {
         let image = resample::reorient(&images.volume)?;
         let mask = resample::resample_mask(&images.mask, image.grid())?;
-        return Ok((image.into_data(), mask, 1.0));
+        return Ok(Seen { data: image.into_data(), mask, coverage: 1.0, zero: 0.0 });
     };
     let ready = prepare(&images.volume, &images.mask, input)?;
-    Ok((ready.volume.into_data(), ready.mask, ready.coverage))
+    let (coverage, zero) = (ready.coverage, ready.zero);
+    Ok(Seen { data: ready.volume.into_data(), mask: ready.mask, coverage, zero })
 }
 
 /// What region sizes say over all subjects of the data; none when one has no label map.

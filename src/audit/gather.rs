@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use super::applied;
 use super::arms::Arm;
 use super::audited::Audited;
-use super::bench::{Bench, DRAWS};
+use super::bench::{Bench, DRAWS, Other};
 use super::brought::Brought;
 use super::case::Case;
 use super::cases::{self, Labelled, Origin};
@@ -20,6 +20,7 @@ use crate::compute::{Array, Workspace};
 use crate::explain::{Composite, Start};
 use crate::image::atlas::Atlas;
 use crate::model::Graph;
+use crate::model::bundle::Bundle;
 use crate::model::graph::FoldProof;
 use crate::model::input::InputSpec;
 use crate::model::network::Network;
@@ -85,6 +86,8 @@ pub struct Studied {
     pub proof: FoldProof,
     /// What is explained.
     pub start: Start,
+    /// Other networks of the same training.
+    pub others: Vec<Other>,
 }
 
 /// What made the maps.
@@ -149,7 +152,7 @@ pub fn gather(
     let label_randomised = relabelled(audited.as_ref(), cohort, request, progress)?;
     let mut notes = cohort.notes.clone();
     let subject = Subject::of(audited, cohort, request, &mut notes)?;
-    let Subject { network, classes, rows, counts, condition, measured } = subject;
+    let Subject { network, others, classes, rows, counts, condition, measured } = subject;
     let ids: Vec<&str> = rows.iter().map(|(p, _)| p.id.as_str()).collect();
     let brought = request.maps.as_deref().map(|f| Brought::find(f, &ids)).transpose()?;
     let mapped: Vec<Labelled<'_>> = match &brought {
@@ -206,7 +209,8 @@ pub fn gather(
         (None, None) => (Err("the maps came without a network".to_owned()), None),
     };
     let arms = if network.is_some() { Arm::list(&request.arms)? } else { Vec::new() };
-    let studied = network.map(|(n, input)| studied(n, input, &cases, request)).transpose()?;
+    let studied =
+        network.map(|(n, input)| studied(n, input, &others, &cases, request)).transpose()?;
     let data = DataCard {
         name: cohort.name.clone(),
         synthetic: cohort.synthetic,
@@ -237,10 +241,11 @@ pub fn gather(
     })
 }
 
-/// Folds a network and proves it on the first cases.
+/// Folds a network and proves it on the first cases; folds the others beside it.
 fn studied(
     network: Network,
     input: InputSpec,
+    others: &[Bundle],
     cases: &[Case],
     request: &Request,
 ) -> Result<Studied> {
@@ -248,13 +253,24 @@ fn studied(
     let probes: Vec<f32> = cases.iter().take(PROOFS).flat_map(|c| c.data.clone()).collect();
     let [k, j, i] = input.tensor_shape();
     let probe = Array::from_vec(probes, &[cases.len().min(PROOFS), 1, k, j, i])?;
-    let (canonical, proof) = network.graph.canonical(&probe, &mut Workspace::new())?;
-    Ok(Studied { network, input, canonical, proof, start })
+    let mut ws = Workspace::new();
+    let (canonical, proof) = network.graph.canonical(&probe, &mut ws)?;
+    let other = |bundle: &Bundle| {
+        let training = &bundle.spec.training;
+        Ok(Other {
+            name: format!("fold_{}", training.fold),
+            graph: bundle.graph.canonical(&probe, &mut ws)?.0,
+            saw: cases.iter().map(|c| saw(training, &c.id)).collect(),
+        })
+    };
+    let others = others.iter().map(other).collect::<Result<_>>()?;
+    Ok(Studied { network, input, canonical, proof, start, others })
 }
 
 /// What an audit is of: the network, if there is one, and who is of which class.
 struct Subject<'a> {
     network: Option<(Network, InputSpec)>,
+    others: Vec<Bundle>,
     classes: Vec<String>,
     rows: Vec<Labelled<'a>>,
     counts: Vec<usize>,
@@ -270,7 +286,7 @@ impl<'a> Subject<'a> {
         notes: &mut Vec<String>,
     ) -> Result<Self> {
         let Some(audited) = audited else { return Self::of_maps(cohort, request) };
-        let Audited { network, condition, measured, .. } = audited;
+        let Audited { network, condition, measured, others, .. } = audited;
         let input = network.input.ok_or_else(|| Error::internal("a network of no images"))?;
         let labelled = Target::parse(&condition)?.label(cohort)?;
         let turned = turned(&labelled, &network.classes);
@@ -285,21 +301,22 @@ impl<'a> Subject<'a> {
             counts.reverse();
         }
         let rows = rows(cohort, &labelled, turned);
-        Ok(Self { network: Some((network, input)), classes, rows, counts, condition, measured })
+        let network = Some((network, input));
+        Ok(Self { network, others, classes, rows, counts, condition, measured })
     }
 
     fn of_maps(cohort: &'a Cohort, request: &Request) -> Result<Self> {
-        let (network, measured) = (None, None);
+        let (network, others, measured) = (None, Vec::new(), None);
         let Some(condition) = request.condition.clone() else {
             let rows: Vec<_> = cohort.participants.iter().map(|p| (p, 0)).collect();
             let (counts, classes) = (vec![rows.len()], vec![EVERYBODY.to_owned()]);
             let condition = "no condition".to_owned();
-            return Ok(Self { network, classes, rows, counts, condition, measured });
+            return Ok(Self { network, others, classes, rows, counts, condition, measured });
         };
         let labelled = Target::parse(&condition)?.label(cohort)?;
         let rows = rows(cohort, &labelled, false);
         let (classes, counts) = (labelled.classes.to_vec(), labelled.counts.to_vec());
-        Ok(Self { network, classes, rows, counts, condition, measured })
+        Ok(Self { network, others, classes, rows, counts, condition, measured })
     }
 }
 
@@ -337,6 +354,9 @@ impl Gathered {
         let copies = self.label_randomised.iter().map(Graph::duplicate);
         bench.label_randomised = copies.collect::<Result<_>>()?;
         bench.performance = self.interval.clone();
+        bench.zeros = self.origins.iter().map(|o| o.zero).collect();
+        let others = self.studied.iter().flat_map(|s| &s.others);
+        bench.others = others.map(Other::duplicate).collect::<Result<_>>()?;
         bench.compare_with(&self.arms)?;
         Ok(bench)
     }

@@ -1,5 +1,6 @@
 //! Checks measure, a policy judges, a record keeps both.
 
+pub mod alike;
 pub mod applied;
 pub mod arms;
 pub mod audited;
@@ -13,6 +14,7 @@ pub mod coarse;
 pub mod compare;
 pub mod covariates;
 pub mod describe;
+pub mod disturb;
 pub mod evidence;
 pub mod finding;
 pub mod gather;
@@ -20,6 +22,7 @@ pub mod group;
 pub mod impute;
 pub mod judge;
 pub mod metrics;
+pub mod networks;
 pub mod performance;
 pub mod picture;
 pub mod policy;

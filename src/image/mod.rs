@@ -2,6 +2,7 @@
 
 pub mod align;
 pub mod atlas;
+pub mod blobs;
 pub mod crop;
 pub mod grid;
 pub mod header;

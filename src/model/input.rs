@@ -69,6 +69,8 @@ pub struct Prepared {
     pub mask: Mask,
     /// Share of the brain's voxels that lie within the model grid; 1 when nothing is cut off.
     pub coverage: f64,
+    /// What intensity 0 of the image became.
+    pub zero: f64,
 }
 
 impl Prepared {
@@ -95,8 +97,9 @@ pub fn prepare(volume: &Volume, mask: &Mask, spec: &InputSpec) -> Result<Prepare
     let coverage = crop::coverage(mask, &grid)?;
     let mask = resample::resample_mask(mask, &grid)?;
     let volume = resample::resample(volume, &grid, 0.0)?;
-    let volume = normalise::normalise(&volume, &mask, &spec.normalise)?.volume;
-    Ok(Prepared { volume, mask, coverage })
+    let done = normalise::normalise(&volume, &mask, &spec.normalise)?;
+    let zero = -done.centre / done.scale;
+    Ok(Prepared { volume: done.volume, mask, coverage, zero })
 }
 
 /// How far a brain reaches from its centre of mass along world x, y, z, in mm: the larger

@@ -92,16 +92,23 @@ impl Models {
     /// # Errors
     /// [`Error::Usage`] `E-CLI-004` when there is no such fold.
     pub fn fold(self, fold: usize) -> Result<Bundle> {
+        Ok(self.parted(fold)?.0)
+    }
+
+    /// The network of a fold, and those of all others in their order.
+    ///
+    /// # Errors
+    /// As [`Models::fold`].
+    pub fn parted(mut self, fold: usize) -> Result<(Bundle, Vec<Bundle>)> {
         let known: Vec<String> =
             self.bundles.iter().map(|b| b.spec.training.fold.to_string()).collect();
         let single = self.bundles.len() == 1;
-        let found = self
-            .bundles
-            .into_iter()
-            .find(|b| b.spec.training.fold == fold || (single && fold == 0));
-        found.ok_or_else(|| {
+        let wanted = |b: &Bundle| b.spec.training.fold == fold || (single && fold == 0);
+        let Some(at) = self.bundles.iter().position(wanted) else {
             let what = format!("{} has no network of fold {fold}", self.folder.display());
-            Error::usage("E-CLI-004", what, format!("Choose one of {}", known.join(", ")))
-        })
+            let fix = format!("Choose one of {}", known.join(", "));
+            return Err(Error::usage("E-CLI-004", what, fix));
+        };
+        Ok((self.bundles.remove(at), self.bundles))
     }
 }

@@ -26,6 +26,7 @@ const REGISTRIES: &[&str] = &[
     "src/explain/rules",
     "src/explain/methods",
     "src/audit/checks/anatomy",
+    "src/audit/checks/complexity",
     "src/audit/checks/conservation",
     "src/audit/checks/faithfulness",
     "src/audit/checks/localisation",

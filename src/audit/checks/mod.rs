@@ -2,6 +2,7 @@
 //! them judges.
 
 pub mod anatomy;
+pub mod complexity;
 pub mod conservation;
 pub mod faithfulness;
 pub mod localisation;
@@ -58,6 +59,7 @@ pub static FAMILIES: &[Family] = &[
     shortcuts::FAMILY,
     anatomy::FAMILY,
     localisation::FAMILY,
+    complexity::FAMILY,
 ];
 
 /// All checks, in the order of the record.

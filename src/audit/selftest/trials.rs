@@ -97,7 +97,7 @@ pub static TRIALS: &[Trial] = &[
         "relevance dealt anew over the voxels of the brain",
         Plant::Bench(plants::shuffled_map),
         "planted_recovery",
-        "enrichment_auc",
+        "enrichment_auc_low",
     ),
     defect(
         "wrong_class",
@@ -146,7 +146,7 @@ pub static TRIALS: &[Trial] = &[
         title: "maps that show a bright lesion that says nothing of the label",
         world: World::Trained(Arm::Decoy),
         plant: Plant::Bench(plants::brightest),
-        caught: Caught::By("planted_recovery", "enrichment_auc"),
+        caught: Caught::By("planted_recovery", "enrichment_auc_low"),
     },
     defect(
         "mirrored_atlas",

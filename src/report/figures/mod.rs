@@ -14,6 +14,7 @@ pub mod recovery;
 pub mod region_bars;
 pub mod roc;
 pub mod slices_overlay;
+pub mod stability_curves;
 pub mod verdict_table;
 
 use super::scene::Scene;
@@ -72,6 +73,7 @@ pub static FIGURES: &[&dyn Figure] = &[
     &exchangeability::Exchangeability,
     &perturbation_curves::PerturbationCurves,
     &arms::Arms,
+    &stability_curves::StabilityCurves,
     &region_bars::RegionBars,
     &group_contrast::GroupContrast,
     &recovery::Recovery,

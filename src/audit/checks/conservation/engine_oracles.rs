@@ -11,9 +11,10 @@
 //! * **Source** Srinivas & Fleuret 2019, <https://arxiv.org/abs/1905.00780>; Ancona et al. 2018,
 //!   <https://arxiv.org/abs/1711.06104>.
 
-use crate::audit::bench::{self, Batch, Bench, Needs};
+use crate::audit::bench::{Batch, Bench, Needs};
 use crate::audit::checks::{Check, of_cohort, of_subject};
 use crate::audit::finding::{Finding, Outcome};
+use crate::audit::networks::split;
 use crate::card::{Better, Card};
 use crate::compute::Workspace;
 use crate::explain::methods::{Chosen, Question};
@@ -105,7 +106,7 @@ impl Check for EngineOracles {
             let asked = Question::new(network.graph, &x, &starts, bench.seed);
             let truth = method.map(&asked, &mut ws)?.to_f64()?;
             let mut one = Batch::default();
-            bench::split(found, 1, &mut one, &mut ws)?;
+            split(found, 1, &mut one, &mut ws)?;
             let bias: f64 = one.ledgers[0].iter().map(|l| l.bias).sum();
             let left = remainder(one.answers[0].score, &truth, bias);
             out.push(of_subject(&CARD, &case.id, "lrp_0_gap", gap(&one.maps[0], &truth)));

@@ -1,7 +1,8 @@
 //! Does relevance lie where the effect was planted?
 //!
 //! * **Question** Does relevance rank the planted voxels above the rest of the brain?
-//! * **Formula** AUROC of |R|, averaged over 3³ voxels, for the truth, inside the mask;
+//! * **Formula** AUROC of |R|, averaged over 3³ voxels, for the truth, inside the mask, and the
+//!   lower end of the interval of its mean over subjects (`enrichment_auc_low`);
 //!   `region_hit`: 1 if the region with the largest mean |R| holds the largest share of truth.
 //! * **Reading** 0.5 is chance, 1 perfect.
 //! * **When it misleads** Anatomy that merely accompanies the effect counts as wrong.
@@ -108,7 +109,15 @@ impl Check for PlantedRecovery {
         } else {
             mean_within(&stats, SHARE, bench.seed, "planted_recovery/enrichment_auc")
         };
+        let low = match &whole {
+            Outcome::Measured { interval: Some(band), .. } => Outcome::measured(band.low),
+            Outcome::Measured { .. } => {
+                Outcome::Unmeasurable { why: "fewer than three subjects have no interval".into() }
+            }
+            other => other.clone(),
+        };
         out.push(of_cohort(&CARD, "enrichment_auc", whole));
+        out.push(of_cohort(&CARD, "enrichment_auc_low", low));
         Ok(out)
     }
 }

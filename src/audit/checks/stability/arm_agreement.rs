@@ -15,13 +15,14 @@ use std::collections::BTreeMap;
 use rayon::prelude::*;
 
 use crate::Result;
+use crate::audit::alike::measures;
 use crate::audit::arms::Compared;
 use crate::audit::bench::{Bench, Needs};
 use crate::audit::case::Case;
 use crate::audit::checks::{Check, LIKENESS, interval, mean_within, of_cohort};
 use crate::audit::finding::{Cell, Column, Finding, Outcome, Table};
 use crate::card::{Better, Card};
-use crate::stats::{Stat, rank, undefined};
+use crate::stats::{Stat, undefined};
 
 /// What it says of itself.
 pub static CARD: Card = Card {
@@ -46,43 +47,16 @@ pub const MEASURES: [&str; 4] = ["Spearman of R", "Spearman of |R|", "cosine", "
 #[derive(Debug)]
 pub struct ArmAgreement;
 
-/// Σ|R| of every label inside the mask, labels ascending.
-fn masses(case: &Case, map: &[f32]) -> Vec<f64> {
-    let Some(labels) = &case.labels else { return Vec::new() };
-    let mut sums: BTreeMap<i32, f64> = BTreeMap::new();
-    for v in case.inside() {
-        if labels.data()[v] != 0 {
-            *sums.entry(labels.data()[v]).or_default() += f64::from(map[v].abs());
-        }
-    }
-    sums.into_values().collect()
-}
-
-/// The [`MEASURES`] of two maps of a case.
-fn measures(case: &Case, a: &[f32], b: &[f32]) -> [Stat; 4] {
-    let inside = case.inside();
-    let within = |map: &[f32]| inside.iter().map(|&v| f64::from(map[v])).collect::<Vec<f64>>();
-    let size = |map: &[f64]| map.iter().map(|v| v.abs()).collect::<Vec<f64>>();
-    let (x, y) = (within(a), within(b));
-    let (p, q) = (masses(case, a), masses(case, b));
-    let regions = match p.len() {
-        0 => undefined("no label map"),
-        1 | 2 => undefined("fewer than three regions"),
-        _ => rank::spearman(&p, &q),
-    };
-    [rank::spearman(&x, &y), rank::spearman(&size(&x), &size(&y)), rank::cosine(&x, &y), regions]
-}
-
-pub(super) fn cell(stat: Stat) -> Cell {
+pub(in crate::audit::checks) fn cell(stat: Stat) -> Cell {
     stat.map_or_else(|why| Cell::Missing(why.0), Cell::Number)
 }
 
-pub(super) fn columns(names: &[String]) -> Vec<Column> {
+pub(in crate::audit::checks) fn columns(names: &[String]) -> Vec<Column> {
     names.iter().map(|n| Column { name: n.clone(), unit: String::new() }).collect()
 }
 
 /// Value and interval as three cells.
-pub(super) fn cells(outcome: &Outcome) -> [Cell; 3] {
+pub(in crate::audit::checks) fn cells(outcome: &Outcome) -> [Cell; 3] {
     let missing = |why: &str| Cell::Missing(why.to_owned());
     match outcome {
         Outcome::Measured { value, interval: Some(band) } => {
