@@ -48,6 +48,18 @@ pub enum Pass {
     GradWeight,
 }
 
+impl Pass {
+    /// By the word of an item.
+    pub fn named(word: &str) -> Option<Self> {
+        match word {
+            "conv_forward" => Some(Self::Forward),
+            "conv_grad_input" => Some(Self::GradInput),
+            "conv_grad_weight" => Some(Self::GradWeight),
+            _ => None,
+        }
+    }
+}
+
 impl Shape {
     /// Floating-point operations of a pass, a multiply-add counted as two.
     pub fn flops(self) -> f64 {
@@ -55,23 +67,38 @@ impl Shape {
         (2 * batch * cin * cout * 27 * side.pow(3)) as f64
     }
 
+    /// Input, gradient of the output, weights.
+    ///
+    /// # Errors
+    /// Those of the arrays.
+    pub fn arrays(self) -> Fallible<[Array; 3]> {
+        let [cin, cout, side, batch] = self.0;
+        let x = normal(&[batch, cin, side, side, side], "x")?;
+        let dy = normal(&[batch, cout, side, side, side], "dy")?;
+        Ok([x, dy, normal(&[cout, cin, 3, 3, 3], "w")?])
+    }
+
+    /// One pass on these arrays.
+    ///
+    /// # Errors
+    /// Those of the kernels.
+    pub fn made(self, pass: Pass, [x, dy, w]: &[Array; 3], ws: &mut Workspace) -> Fallible<Array> {
+        let geometry = ConvGeometry::same(3);
+        Ok(match pass {
+            Pass::Forward => conv3d::forward(x, w, None, &geometry, ws)?,
+            Pass::GradInput => conv3d::grad_input(dy, w, &geometry, [self.0[2]; 3], ws)?,
+            Pass::GradWeight => conv3d::grad_weight(x, dy, &geometry, ws)?,
+        })
+    }
+
     /// One pass, over and over, on the same arrays.
     ///
     /// # Errors
     /// Those of the arrays.
     pub fn work(self, pass: Pass) -> Fallible<Work> {
-        let [cin, cout, side, batch] = self.0;
-        let geometry = ConvGeometry::same(3);
-        let x = normal(&[batch, cin, side, side, side], "x")?;
-        let dy = normal(&[batch, cout, side, side, side], "dy")?;
-        let w = normal(&[cout, cin, 3, 3, 3], "w")?;
-        let mut ws = Workspace::new();
+        let (arrays, mut ws) = (self.arrays()?, Workspace::new());
         Ok(Box::new(move || {
-            let made = match pass {
-                Pass::Forward => conv3d::forward(&x, &w, None, &geometry, &mut ws)?,
-                Pass::GradInput => conv3d::grad_input(&dy, &w, &geometry, [side; 3], &mut ws)?,
-                Pass::GradWeight => conv3d::grad_weight(&x, &dy, &geometry, &mut ws)?,
-            };
+            let made = self.made(pass, &arrays, &mut ws)?;
             ws.give(made);
             Ok(())
         }))

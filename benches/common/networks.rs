@@ -130,21 +130,41 @@ pub fn forward(graph: Graph, x: Array) -> Fallible<Work> {
 /// # Errors
 /// Those of the network.
 pub fn train(mut graph: Graph, x: Array) -> Fallible<Work> {
-    let batch = x.shape()[0];
-    let loss = CrossEntropy { weights: vec![1.0; 2], smoothing: 0.0 };
-    let aims: Vec<Aim> = (0..batch).map(|n| Aim { class: n % 2, certainty: 1.0 }).collect();
     let mut optimiser = AdamW::new(&graph.parameters(), AdamWOptions::default());
-    let mut dropout = Seed(0).stream("bench/dropout");
     let mut ws = Workspace::new();
     Ok(Box::new(move || {
-        let mut input = ws.take(x.dtype(), x.shape())?;
-        input.host_mut::<f32>()?.copy_from_slice(x.host::<f32>()?);
-        let (_, gradients) =
-            graph.train_step(input, &mut |logits| loss.of(logits, &aims), &mut dropout, &mut ws)?;
+        let gradients = gradients(&mut graph, &x, &mut ws)?;
         optimiser.step(&mut graph.parameters_mut(), &gradients, 1e-3)?;
         gradients.into_iter().for_each(|g| ws.give(g));
         Ok(())
     }))
+}
+
+/// Aims of a batch: both classes in turn.
+fn in_turn(batch: usize) -> Vec<Aim> {
+    (0..batch).map(|n| Aim { class: n % 2, certainty: 1.0 }).collect()
+}
+
+/// Gradients of the parameters, in their order.
+///
+/// # Errors
+/// Those of the network.
+pub fn gradients(graph: &mut Graph, x: &Array, ws: &mut Workspace) -> Fallible<Vec<Array>> {
+    let loss = CrossEntropy { weights: vec![1.0; 2], smoothing: 0.0 };
+    let aims = in_turn(x.shape()[0]);
+    let mut dropout = Seed(0).stream("bench/dropout");
+    Ok(graph.train_step(x, &mut |logits| loss.of(logits, &aims), &mut dropout, ws)?.1)
+}
+
+/// Maps of class 0 by a composite on a folded network.
+///
+/// # Errors
+/// Those of the composite.
+pub fn maps(graph: &Graph, x: &Array, composite: &str, ws: &mut Workspace) -> Fallible<Array> {
+    let mut composite = Composite::named(composite)?;
+    // What the image could be: as on the other side, where it has to be given.
+    composite.bounds = Some((-3.0, 3.0));
+    Ok(explain(graph, x, &composite, Start::Class(0), ws)?.relevance)
 }
 
 /// Relevance maps of class 0 by a composite, batch norm folded beforehand.
@@ -152,14 +172,10 @@ pub fn train(mut graph: Graph, x: Array) -> Fallible<Work> {
 /// # Errors
 /// Those of the composite.
 pub fn relevance(graph: &Graph, x: Array, composite: &str) -> Fallible<Work> {
-    let mut composite = Composite::named(composite)?;
-    // What the image could be: as on the other side, where it has to be given.
-    composite.bounds = Some((-3.0, 3.0));
-    let graph = graph.folded()?;
-    let mut ws = Workspace::new();
+    let (graph, composite, mut ws) = (graph.folded()?, composite.to_owned(), Workspace::new());
     Ok(Box::new(move || {
-        let found = explain(&graph, &x, &composite, Start::Class(0), &mut ws)?;
-        ws.give(found.relevance);
+        let map = maps(&graph, &x, &composite, &mut ws)?;
+        ws.give(map);
         Ok(())
     }))
 }

@@ -5,6 +5,7 @@
 //! | `ceilings` | GB/s of a copy, instruction set that runs, GF/s of multiply-adds of each set |
 //! | `run COUNT ITEM` | CPU seconds and wall seconds of one repetition, mean of COUNT |
 //! | `memory` | most resident memory so far, in bytes |
+//! | `numbers PATH ITEM` | writes what goes into an item and comes out as safetensors |
 //!
 //! An ITEM is a word and numbers (`conv_forward 8 16 96 1`, `train 64 8`); it is built when it
 //! is first named, warmed up once, and kept until another is named. Threads are those of
@@ -18,9 +19,10 @@ use std::io::{BufRead, Write};
 use std::time::Instant;
 
 use cpu_time::ProcessTime;
-use heatproof::compute::{instruction_set, rates};
+use heatproof::compute::{Array, Workspace, instruction_set, rates};
+use heatproof::model::tensors::to_bytes;
 
-use common::networks::{forward, images, plain, relevance, resnet18, train};
+use common::networks::{forward, gradients, images, maps, plain, relevance, resnet18, train};
 use common::{Fallible, Pass, Shape, Work};
 
 #[global_allocator]
@@ -33,14 +35,50 @@ fn memory() -> Fallible<usize> {
     Ok(line.trim().trim_end_matches("kB").trim().parse::<usize>()? * 1024)
 }
 
+/// Word and numbers of an item.
+fn parsed(item: &str) -> Fallible<(&str, Vec<usize>)> {
+    let (word, numbers) = item.split_once(' ').ok_or("an item is a word and numbers")?;
+    Ok((word, numbers.split(' ').map(str::parse).collect::<Result<_, _>>()?))
+}
+
+/// What goes into an item and, as `out.…`, what comes out.
+fn numbers(item: &str) -> Fallible<Vec<u8>> {
+    let ((word, extents), mut ws) = (parsed(item)?, Workspace::new());
+    let mut all: Vec<(String, Array)> = Vec::new();
+    match extents.as_slice() {
+        &[a, b, c, d] => {
+            let (shape, pass) = (Shape([a, b, c, d]), Pass::named(word).ok_or("no such pass")?);
+            let arrays = shape.arrays()?;
+            all.push(("out.y".to_owned(), shape.made(pass, &arrays, &mut ws)?));
+            all.extend(["x", "dy", "w"].map(str::to_owned).into_iter().zip(arrays));
+        }
+        &[side, batch] => {
+            let (mut graph, x) = (plain(side)?, images(side, batch)?);
+            if word != "train" {
+                graph = graph.folded()?;
+            }
+            for (name, array) in graph.parameters() {
+                all.push((name, array.duplicate()?));
+            }
+            if word == "train" {
+                let names: Vec<String> = all.iter().map(|(n, _)| format!("out.{n}")).collect();
+                all.extend(names.into_iter().zip(gradients(&mut graph, &x, &mut ws)?));
+            } else {
+                all.push(("out.map".to_owned(), maps(&graph, &x, word, &mut ws)?));
+            }
+            all.push(("x".to_owned(), x));
+        }
+        _ => return Err(format!("unknown item {item}").into()),
+    }
+    let named: Vec<(String, &Array)> = all.iter().map(|(n, a)| (n.clone(), a)).collect();
+    Ok(to_bytes(&named, None)?)
+}
+
 /// The work an item stands for.
 fn build(item: &str) -> Fallible<Work> {
-    let (word, numbers) = item.split_once(' ').ok_or("an item is a word and numbers")?;
-    let numbers: Vec<usize> = numbers.split(' ').map(str::parse).collect::<Result<_, _>>()?;
+    let (word, numbers) = parsed(item)?;
     match (word, numbers.as_slice()) {
-        ("conv_forward", &[a, b, c, d]) => Shape([a, b, c, d]).work(Pass::Forward),
-        ("conv_grad_input", &[a, b, c, d]) => Shape([a, b, c, d]).work(Pass::GradInput),
-        ("conv_grad_weight", &[a, b, c, d]) => Shape([a, b, c, d]).work(Pass::GradWeight),
+        (word, &[a, b, c, d]) => Shape([a, b, c, d]).work(Pass::named(word).ok_or("no such pass")?),
         ("forward", &[side, batch]) => forward(plain(side)?, images(side, batch)?),
         ("train", &[side, batch]) => train(plain(side)?, images(side, batch)?),
         ("resnet_train", &[side, batch]) => train(resnet18(side)?, images(side, batch)?),
@@ -71,6 +109,11 @@ fn main() -> Fallible<()> {
                 let peaks: Vec<_> = rates::fma_peaks().into_iter().map(named).collect();
                 let copy = rates::copy_bandwidth();
                 format!("{copy} {} {}", instruction_set(), peaks.join(" "))
+            }
+            Some(("numbers", rest)) => {
+                let (path, item) = rest.split_once(' ').ok_or("numbers PATH ITEM")?;
+                std::fs::write(path, numbers(item)?)?;
+                path.to_owned()
             }
             Some(("run", rest)) => {
                 let (count, item) = rest.split_once(' ').ok_or("run COUNT ITEM")?;

@@ -9,6 +9,7 @@ only on a quiet machine. Medians over repetitions. Needs torch and zennit.
     python benches/peers/peers.py                        # all items, a table
     python benches/peers/peers.py --items conv --repetitions 11
     python benches/peers/peers.py --isa avx2 --json peers.json
+    python benches/peers/peers.py errors                 # against f64; needs safetensors
     python benches/peers/peers.py growth --figure docs/cost.png   # needs matplotlib
 """
 
@@ -21,6 +22,7 @@ import platform
 import statistics
 import subprocess
 import sys
+import tempfile
 
 HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
@@ -103,7 +105,7 @@ def sides(options):
     """Their process and ours; theirs is None where only ours is asked for."""
     program, limits = options.program or build(), environment(options)
     theirs = None
-    if options.what == "compare":
+    if options.what != "growth":
         theirs = Side([options.python, str(HERE / "theirs.py")], limits)
     return theirs, Side([program], limits)
 
@@ -253,6 +255,28 @@ def compare(options):
     return {"about": about, "rows": rows, "geometric_means": means}
 
 
+# Items of which results are compared with those of PyTorch and Zennit in f64.
+ERRORS = [item for _, item in ITEMS if item.startswith("conv_")]
+ERRORS += ["train 64 2", "train 96 2", *[f"{c} 64 2" for c in COMPOSITES]]
+
+
+def errors(options):
+    """Largest error of both sides against f64, for the same numbers."""
+    theirs, ours = sides(options)
+    rows = []
+    print(f"{'item':<30} {'theirs':>10} {'ours':>10}", flush=True)
+    with tempfile.TemporaryDirectory() as folder:
+        path = pathlib.Path(folder) / "numbers.safetensors"
+        for item in ERRORS:
+            if options.items and not any(word in item for word in options.items):
+                continue
+            ours.ask(f"numbers {path} {item}")
+            of_ours, of_theirs = map(float, theirs.ask(f"errors {path} {item}").split())
+            rows.append({"item": item, "theirs": of_theirs, "ours": of_ours})
+            print(f"{item:<30} {of_theirs:>10.1e} {of_ours:>10.1e}", flush=True)
+    return {"rows": rows}
+
+
 SIDES = [32, 48, 64, 96, 128, 160]
 BATCHES = [1, 2, 4, 8, 16]
 WORDS = ["forward", "train", "epsilon_plus"]
@@ -309,7 +333,8 @@ def main():
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("what", nargs="?", default="compare", choices=["compare", "growth"])
+    kinds = {"compare": compare, "errors": errors, "growth": growth}
+    parser.add_argument("what", nargs="?", default="compare", choices=kinds)
     parser.add_argument("--items", nargs="+", help="only items whose group or name has a word")
     parser.add_argument("--repetitions", type=int, default=7)
     parser.add_argument("--threads", type=int, default=1, help="2 and more: wall time")
@@ -320,7 +345,7 @@ def main():
     parser.add_argument("--python", default=sys.executable, help="a Python with torch and zennit")
     parser.add_argument("--program", help="our side, already built; else cargo builds it")
     options = parser.parse_args()
-    found = compare(options) if options.what == "compare" else growth(options)
+    found = kinds[options.what](options)
     if options.json:
         options.json.write_text(json.dumps(found, indent=1, ensure_ascii=False) + "\n")
 

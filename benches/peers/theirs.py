@@ -79,6 +79,11 @@ def convolution(which, cin, cout, side, batch):
     x = torch.randn(batch, cin, side, side, side)
     dy = torch.randn(batch, cout, side, side, side)
     w = torch.randn(cout, cin, 3, 3, 3)
+    return convolution_of(which, x, dy, w)
+
+
+def convolution_of(which, x, dy, w):
+    """The same on given arrays."""
     if which == "conv_forward":
         return lambda: torch.conv3d(x, w, padding=1)
     mask = [which == "conv_grad_input", which == "conv_grad_weight", False]
@@ -126,6 +131,60 @@ def forward(net, x):
     return logits
 
 
+def made(item, given, dtype):
+    """What comes out of an item in this type, by name, for what goes in."""
+    word, *numbers = item.split()
+    given = {name: array.to(dtype) for name, array in given.items()}
+    x = given["x"]
+    if word.startswith("conv_"):
+        made = convolution_of(word, x, given["dy"], given["w"])()
+        return {"y": next(y for y in made if y is not None) if isinstance(made, tuple) else made}
+    net = plain(int(numbers[0])).to(dtype)
+    convs = [m for m in net if isinstance(m, nn.Conv3d)]
+    norms = [m for m in net if isinstance(m, nn.BatchNorm3d)]
+    dense = [m for m in net if isinstance(m, nn.Linear)]
+    named = [(f"conv{n}", m) for n, m in enumerate(convs)]
+    named += [(f"dense{n}", m) for n, m in enumerate(dense)]
+    tensors = [(f"{name}.{p}", getattr(m, p)) for name, m in named for p in ("weight", "bias")]
+    if word == "train":
+        names = {"gamma": "weight", "beta": "bias"}
+        for n, m in enumerate(norms):
+            tensors += [(f"norm{n}.{ours}", getattr(m, p)) for ours, p in names.items()]
+    else:
+        # Batch norm has been folded into the weights given.
+        net = nn.Sequential(*[m for m in net if not isinstance(m, nn.BatchNorm3d)])
+    with torch.no_grad():
+        for name, tensor in tensors:
+            tensor.copy_(given[name])
+    if word == "train":
+        net.train()
+        nn.functional.cross_entropy(net(x), torch.arange(len(x)) % 2).backward()
+        # The batch norm takes a convolution's bias away: its gradient is rounding alone.
+        centred = {f"conv{n}.bias" for n in range(len(convs))}
+        return {name: tensor.grad for name, tensor in tensors if name not in centred}
+    net.eval().requires_grad_(False)
+    target = torch.eye(2, dtype=dtype)[torch.zeros(len(x), dtype=torch.long)]
+    with Gradient(model=net, composite=COMPOSITES[word]()) as attributor:
+        return {"map": attributor(x, target)[1]}
+
+
+def errors(path, item):
+    """Largest error against f64, of ours and of f32 here; relative to the largest number."""
+    from safetensors.torch import load_file
+
+    given = load_file(path)
+    ours = {n.removeprefix("out."): given.pop(n) for n in list(given) if n.startswith("out.")}
+    truth, theirs = (made(item, given, dtype) for dtype in (torch.float64, torch.float32))
+
+    def worst(got):
+        return max(
+            ((got[name].double() - true).abs().max() / true.abs().max()).item()
+            for name, true in truth.items()
+        )
+
+    return f"{worst(ours)} {worst(theirs)}"
+
+
 def build(item):
     """The work an item stands for."""
     word, *numbers = item.split()
@@ -163,6 +222,8 @@ def main():
                 work()
             cpu, wall = time.process_time() - cpu, time.perf_counter() - wall
             answer = f"{cpu / count} {wall / count}"
+        elif word == "errors":
+            answer = errors(*rest)
         elif word == "versions":
             import importlib.metadata
 

@@ -14,14 +14,37 @@ use crate::{Result, by_type};
 /// # Errors
 /// [`crate::Error::Internal`] when the array is not on the host.
 pub fn statistics(x: &Array) -> Result<(Vec<f64>, Vec<f64>)> {
-    let channels = x.shape()[1];
-    let voxels: usize = x.shape()[2..].iter().product();
-    by_type!(x, T => {
-        let lines: Vec<[f64; 3]> = x.host::<T>()?.par_chunks(voxels).map(moments).collect();
-        let of = |c| lines.iter().skip(c).step_by(channels).fold([0.0; 3], |a, &b| merged(a, b));
-        let finished = |[count, mean, squares]: [f64; 3]| (mean, squares / count);
-        Ok((0..channels).map(of).map(finished).unzip())
-    })
+    let mut gathered = Moments::default();
+    gathered.add(x)?;
+    Ok(gathered.finished())
+}
+
+/// The [`statistics`] of samples that come some at a time: in their order, the same numbers.
+#[derive(Debug, Default)]
+pub struct Moments(Vec<[f64; 3]>);
+
+impl Moments {
+    /// Adds samples `[n, c, …]`.
+    ///
+    /// # Errors
+    /// [`crate::Error::Internal`] when the array is not on the host.
+    pub fn add(&mut self, x: &Array) -> Result<()> {
+        let channels = x.shape()[1];
+        let voxels: usize = x.shape()[2..].iter().product();
+        let lines: Vec<[f64; 3]> = by_type!(x, T => {
+            x.host::<T>()?.par_chunks(voxels).map(moments).collect()
+        });
+        self.0.resize(channels, [0.0; 3]);
+        for sample in lines.chunks(channels) {
+            self.0.iter_mut().zip(sample).for_each(|(all, &line)| *all = merged(*all, line));
+        }
+        Ok(())
+    }
+
+    /// Mean and biased variance per channel.
+    pub fn finished(&self) -> (Vec<f64>, Vec<f64>) {
+        self.0.iter().map(|[count, mean, squares]| (*mean, squares / count)).unzip()
+    }
 }
 
 /// `y = x · scale[c] + shift[c]`.

@@ -1,6 +1,8 @@
 //! Moving blocks of numbers: channels joined and split, borders added and cut, numbers of one
 //! array spread over another. Shapes `[n, c, …]`.
 
+use std::ops::Range;
+
 use super::array::{Array, Real};
 use super::workspace::Workspace;
 use crate::{Error, Result, by_type};
@@ -58,6 +60,47 @@ pub fn stack(parts: &[&Array], ws: &mut Workspace) -> Result<Array> {
         }
     });
     Ok(y)
+}
+
+/// Bytes of the largest array that is made at once where a batch can be done some samples at a
+/// time.
+const LARGEST: usize = 32 << 20;
+
+/// How many samples of `bytes` each should be done at once.
+pub fn at_once(bytes: usize) -> usize {
+    (LARGEST / bytes.max(1)).max(1)
+}
+
+/// Some of the samples, copied.
+///
+/// # Errors
+/// As [`Array::host`].
+pub fn samples(x: &Array, some: Range<usize>, ws: &mut Workspace) -> Result<Array> {
+    let mut shape = x.shape().to_vec();
+    shape[0] = some.len();
+    let mut y = ws.take(x.dtype(), &shape)?;
+    let from = some.start * (x.len() / x.shape()[0].max(1));
+    by_type!(x, T => {
+        let source = &x.host::<T>()?[from..from + y.len()];
+        y.host_mut::<T>()?.copy_from_slice(source);
+    });
+    Ok(y)
+}
+
+/// Writes `part` over samples of `whole`, from sample `first` on.
+///
+/// # Errors
+/// [`Error::Shape`] when it does not lie within.
+pub fn place(part: &Array, first: usize, whole: &mut Array) -> Result<()> {
+    let within = part.shape()[1..] == whole.shape()[1..];
+    if !within || first + part.shape()[0] > whole.shape()[0] {
+        return Err(Error::shape("place", whole.shape(), part.shape()));
+    }
+    let from = first * (whole.len() / whole.shape()[0]);
+    by_type!(part, T => {
+        whole.host_mut::<T>()?[from..from + part.len()].copy_from_slice(part.host::<T>()?);
+    });
+    Ok(())
 }
 
 /// The parts that [`join`] put together, by their shapes.

@@ -90,7 +90,7 @@ fn convolved(
     if x.dtype() == DType::F32 {
         let bias = b.map(|b| b.host::<f32>()).transpose()?;
         let (x, w, y) = (x.host::<f32>()?, w.host::<f32>()?, y.host_mut::<f32>()?);
-        fast(&frame, channels, sums).forward(x, w, bias, rectify, y);
+        fast(&frame, channels, sums).forward((x, w), (bias, rectify), ws.packed(), y);
     } else {
         let bias = b.map(|b| b.host::<f64>()).transpose()?;
         let (x, w, y) = (x.host::<f64>()?, w.host::<f64>()?, y.host_mut::<f64>()?);
@@ -146,7 +146,7 @@ pub fn grad_input_as(
     let channels = Channels { batch: xs[0], input: xs[1], output: wsh[0], groups: g.groups };
     if dy.dtype() == DType::F32 {
         let (dy, w, dx) = (dy.host::<f32>()?, w.host::<f32>()?, dx.host_mut::<f32>()?);
-        fast(&frame, channels, sums).grad_input(dy, w, dx);
+        fast(&frame, channels, sums).grad_input(dy, w, ws.packed(), dx);
     } else {
         let (dy, w, dx) = (dy.host::<f64>()?, w.host::<f64>()?, dx.host_mut::<f64>()?);
         host::grad_input(&frame, channels, dy, w, dx);

@@ -5,6 +5,7 @@
 //! a byte, and takes its sums over the pooled values alone; the gradient of `z` is written
 //! over `z`. Windows lie side by side; a window of one voxel is no pool.
 
+use candle_core::DType;
 use rayon::prelude::*;
 
 use super::array::{Array, Real};
@@ -53,26 +54,64 @@ pub fn forward(
     kernel: [usize; 3],
     ws: &mut Workspace,
 ) -> Result<Rectified> {
-    let t = tiles(z.shape(), kernel)?;
-    let (samples, channels) = (z.shape()[0], z.shape()[1]);
-    let mut shape = z.shape().to_vec();
-    if kernel != [1; 3] {
-        shape[2..].copy_from_slice(&t.output);
+    let mut done = Rectified::room(z.dtype(), z.shape(), kernel, ws)?;
+    done.fill(0, z, map, kernel)?;
+    Ok(done)
+}
+
+impl Rectified {
+    /// Room for what a block makes of an array of this shape; contents are whatever was there.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] when the window does not fit.
+    pub fn room(
+        dtype: DType,
+        shape: &[usize],
+        kernel: [usize; 3],
+        ws: &mut Workspace,
+    ) -> Result<Self> {
+        let t = tiles(shape, kernel)?;
+        let mut shape = shape.to_vec();
+        if kernel != [1; 3] {
+            shape[2..].copy_from_slice(&t.output);
+        }
+        let output = ws.take(dtype, &shape)?;
+        let winners = ws.take_winners(output.len());
+        Ok(Self { output, winners })
     }
-    let mut output = ws.take(z.dtype(), &shape)?;
-    let mut winners = ws.take_winners(output.len());
-    let (inner, outer) = (z.len() / (samples * channels), output.len() / (samples * channels));
-    by_type!(z, T => {
-        let sources = z.host::<T>()?.par_chunks(inner);
-        let targets = output.host_mut::<T>()?.par_chunks_mut(outer);
-        let targets = targets.zip(winners.par_chunks_mut(outer));
-        targets.zip(sources).enumerate().for_each(|(at, ((y, winners), z))| {
-            let c = at % channels;
-            let map = map.map_or([T::ONE, T::ZERO], |(a, b)| [T::of(a[c]), T::of(b[c])]);
-            rectified_maxima(z, t, map, y, winners);
+
+    /// Numbers of a channel.
+    fn outer(&self) -> usize {
+        self.output.shape()[2..].iter().product()
+    }
+
+    /// Writes the samples from `first` on, those of `z`; `map` as in [`forward`].
+    ///
+    /// # Errors
+    /// [`Error::Shape`] when the window does not fit.
+    pub fn fill(
+        &mut self,
+        first: usize,
+        z: &Array,
+        map: Option<(&[f64], &[f64])>,
+        kernel: [usize; 3],
+    ) -> Result<()> {
+        let t = tiles(z.shape(), kernel)?;
+        let (samples, channels, outer) = (z.shape()[0], z.shape()[1], self.outer());
+        let inner = z.len() / (samples * channels);
+        let own = first * channels * outer..(first + samples) * channels * outer;
+        by_type!(z, T => {
+            let sources = z.host::<T>()?.par_chunks(inner);
+            let targets = self.output.host_mut::<T>()?[own.clone()].par_chunks_mut(outer);
+            let targets = targets.zip(self.winners[own].par_chunks_mut(outer));
+            targets.zip(sources).enumerate().for_each(|(at, ((y, winners), z))| {
+                let c = at % channels;
+                let map = map.map_or([T::ONE, T::ZERO], |(a, b)| [T::of(a[c]), T::of(b[c])]);
+                rectified_maxima(z, t, map, y, winners);
+            });
         });
-    });
-    Ok(Rectified { output, winners })
+        Ok(())
+    }
 }
 
 /// A batch norm on the way back: its numbers per channel, and those of its batch.
@@ -99,15 +138,30 @@ impl Norm<'_> {
         1.0 / (self.variance[c] + self.epsilon).sqrt()
     }
 
+    /// Whether the pooled values of a channel tell x̂.
+    fn told(&self, c: usize) -> bool {
+        self.gamma[c] != 0.0 && self.gamma[c].abs() >= LEAST_SLOPE * self.beta[c].abs()
+    }
+
+    /// Whether [`Backward::add`] looks at no `z`.
+    pub fn told_by_output(&self) -> bool {
+        (0..self.gamma.len()).all(|c| self.told(c))
+    }
+
     /// Σ dy·x̂ and Σ dy of one channel of one sample, from the pooled values; from `z` itself
     /// where these do not tell x̂.
-    fn sums<T: Real>(&self, c: usize, z: &[T], t: Tiles, block: (&[T], &[T], &[u8])) -> [f64; 2] {
+    fn sums<T: Real>(
+        &self,
+        c: usize,
+        z: Option<(&[T], Tiles)>,
+        block: (&[T], &[T], &[u8]),
+    ) -> [f64; 2] {
         let (dy, y, winners) = block;
         let [plain, product] = gated_sums(dy, y);
         let (gamma, beta) = (self.gamma[c], self.beta[c]);
-        if gamma != 0.0 && gamma.abs() >= LEAST_SLOPE * beta.abs() {
+        let Some((z, t)) = z.filter(|_| !self.told(c)) else {
             return [(product - beta * plain) / gamma, plain];
-        }
+        };
         let won = (0..dy.len()).filter(|&at| winners[at] != CUT);
         let hat: f64 =
             won.map(|at| dy[at].wide() * (z[t.place(at, winners[at])].wide() - self.mean[c])).sum();
@@ -135,39 +189,96 @@ pub fn backward(
     norm: Option<Norm<'_>>,
     kernel: [usize; 3],
 ) -> Result<(Array, Vec<[f64; 2]>)> {
-    let t = tiles(z.shape(), kernel)?;
-    let (samples, channels) = (z.shape()[0], z.shape()[1]);
-    if dy.shape() != block.output.shape() {
-        return Err(Error::shape("fused block's gradient", block.output.shape(), dy.shape()));
+    let mut back = Backward::new(block, dy, norm, kernel)?;
+    back.add(0..z.shape()[0], Some(&z))?;
+    back.spread(0, &mut z)?;
+    Ok((z, back.sums))
+}
+
+/// The way back through a block of which `z` comes some samples at a time: first all are added,
+/// then each is written over.
+#[derive(Debug)]
+pub struct Backward<'a> {
+    block: &'a Rectified,
+    dy: &'a Array,
+    norm: Option<Norm<'a>>,
+    kernel: [usize; 3],
+    /// dγ and dβ per channel; empty without a batch norm.
+    pub sums: Vec<[f64; 2]>,
+}
+
+impl<'a> Backward<'a> {
+    /// Before any sample.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] when shapes do not agree.
+    pub fn new(
+        block: &'a Rectified,
+        dy: &'a Array,
+        norm: Option<Norm<'a>>,
+        kernel: [usize; 3],
+    ) -> Result<Self> {
+        if dy.shape() != block.output.shape() {
+            return Err(Error::shape("fused block's gradient", block.output.shape(), dy.shape()));
+        }
+        let sums = vec![[0.0; 2]; if norm.is_some() { dy.shape()[1] } else { 0 }];
+        Ok(Self { block, dy, norm, kernel, sums })
     }
-    let (inner, outer) = (z.len() / (samples * channels), dy.len() / (samples * channels));
-    let count = (samples * inner) as f64;
-    by_type!(dy, T => {
-        let (dy, y, winners) = (dy.host::<T>()?, block.output.host::<T>()?, &block.winners);
-        let of = |at: usize| at * outer..(at + 1) * outer;
-        let z_data = z.host_mut::<T>()?;
-        let sums: Vec<[f64; 2]> = norm.map_or_else(Vec::new, |norm| {
-            let one = |(at, z): (usize, &[T])| {
-                let block = (&dy[of(at)], &y[of(at)], &winners[of(at)]);
-                norm.sums(at % channels, z, t, block)
-            };
-            let all: Vec<[f64; 2]> = z_data.par_chunks(inner).enumerate().map(one).collect();
-            let sum = |c| {
-                let samples = all.iter().skip(c).step_by(channels);
-                samples.fold([0.0; 2], |sum, s| [sum[0] + s[0], sum[1] + s[1]])
-            };
-            (0..channels).map(sum).collect()
-        });
-        z_data.par_chunks_mut(inner).enumerate().for_each(|(at, z)| {
-            let map = match norm {
-                Some(norm) => norm.map(at % channels, sums[at % channels], count).map(T::of),
-                None => {
-                    z.fill(T::ZERO);
-                    [T::ONE, T::ZERO, T::ZERO]
+
+    /// Adds the sums of some samples; `z` is theirs and can be left out where
+    /// [`Norm::told_by_output`].
+    ///
+    /// # Errors
+    /// [`Error::Shape`] when the window does not fit.
+    pub fn add(&mut self, samples: std::ops::Range<usize>, z: Option<&Array>) -> Result<()> {
+        let Some(norm) = self.norm else { return Ok(()) };
+        let (channels, outer) = (self.dy.shape()[1], self.block.outer());
+        by_type!(self.dy, T => {
+            let (dy, y) = (self.dy.host::<T>()?, self.block.output.host::<T>()?);
+            let z = z.map(|z| Ok::<_, Error>((z.host::<T>()?, tiles(z.shape(), self.kernel)?)));
+            let z = z.transpose()?;
+            let lines = samples.start * channels..samples.end * channels;
+            let all: Vec<[f64; 2]> = lines.clone().into_par_iter().map(|at| {
+                let of = at * outer..(at + 1) * outer;
+                let block = (&dy[of.clone()], &y[of.clone()], &self.block.winners[of]);
+                norm.sums(at % channels, z.map(|(z, t)| {
+                    let inner: usize = z.len() / lines.len();
+                    (&z[(at - lines.start) * inner..][..inner], t)
+                }), block)
+            }).collect();
+            for sample in all.chunks(channels) {
+                for (sum, more) in self.sums.iter_mut().zip(sample) {
+                    *sum = [sum[0] + more[0], sum[1] + more[1]];
                 }
-            };
-            spread(z, t, &dy[of(at)], &winners[of(at)], map);
+            }
         });
-        Ok((z, sums))
-    })
+        Ok(())
+    }
+
+    /// Writes `dz` over the `z` of the samples from `first` on, when all have been added.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] when the window does not fit.
+    pub fn spread(&self, first: usize, z: &mut Array) -> Result<()> {
+        let t = tiles(z.shape(), self.kernel)?;
+        let (samples, channels, outer) = (z.shape()[0], z.shape()[1], self.block.outer());
+        let inner = z.len() / (samples * channels);
+        let count = (self.dy.shape()[0] * inner) as f64;
+        by_type!(z, T => {
+            let dy = self.dy.host::<T>()?;
+            z.host_mut::<T>()?.par_chunks_mut(inner).enumerate().for_each(|(at, z)| {
+                let c = at % channels;
+                let map = match self.norm {
+                    Some(norm) => norm.map(c, self.sums[c], count).map(T::of),
+                    None => {
+                        z.fill(T::ZERO);
+                        [T::ONE, T::ZERO, T::ZERO]
+                    }
+                };
+                let of = (first * channels + at) * outer..(first * channels + at + 1) * outer;
+                spread(z, t, &dy[of.clone()], &self.block.winners[of], map);
+            });
+        });
+        Ok(())
+    }
 }

@@ -13,6 +13,7 @@ pub struct Workspace {
     f64: Store<f64>,
     places: Store<u32>,
     winners: Store<u8>,
+    packed: Vec<f32>,
 }
 
 /// Idle buffers of one type.
@@ -119,6 +120,11 @@ impl Workspace {
     /// Takes winners back.
     pub fn give_winners(&mut self, winners: Vec<u8>) {
         self.winners.give(winners);
+    }
+
+    /// Room for the weights of a convolution as its kernel reads them: one, which grows.
+    pub(super) fn packed(&mut self) -> &mut Vec<f32> {
+        &mut self.packed
     }
 
     /// Buffers made because no idle one fitted (short ones aside). Work that repeats itself

@@ -1,12 +1,14 @@
 //! Layer-wise relevance propagation over the graph, with a ledger per layer.
 
 pub mod backward;
+pub mod batch;
 pub mod composite;
 mod glob;
 pub mod ledger;
 pub mod methods;
 pub mod propagate;
 pub mod recipe;
+pub mod redistribute;
 pub mod rules;
 pub mod start;
 pub mod terms;
@@ -14,6 +16,7 @@ pub mod used;
 mod walk;
 pub mod way;
 
+pub use batch::{explain, explain_each};
 pub use composite::Composite;
-pub use propagate::{Explanation, explain, explain_each};
+pub use propagate::Explanation;
 pub use start::Start;

@@ -26,28 +26,13 @@ pub struct Explanation {
     pub sinks: Vec<(String, Array)>,
 }
 
-/// Explains every sample of `x [n, c, k, j, i]` on a canonical graph, all from one start.
+/// Explains every sample of `x`, all at once.
 ///
 /// # Errors
-/// As [`explain_each`].
-pub fn explain(
+/// Those of [`super::explain_each`].
+pub(super) fn explain_at_once(
     graph: &Graph,
-    x: &Array,
-    composite: &Composite,
-    start: Start,
-    ws: &mut Workspace,
-) -> Result<Explanation> {
-    explain_each(graph, x, composite, &vec![start; x.shape()[0]], ws)
-}
-
-/// Explains every sample of `x [n, c, k, j, i]` on a canonical graph, each from its start.
-///
-/// # Errors
-/// [`Error::Model`] `E-MODEL-005` when a start does not fit the logits, `E-MODEL-006`
-/// when a layer must be folded first; `E-RULE-004` when a rule does not fit a layer.
-pub fn explain_each(
-    graph: &Graph,
-    x: &Array,
+    x: Array,
     composite: &Composite,
     starts: &[Start],
     ws: &mut Workspace,
@@ -70,7 +55,7 @@ pub fn explain_each(
 /// these are the numbers of the voxels that won, the only ones that are not 0.
 ///
 /// # Errors
-/// As [`explain_each`]; [`Error::Shape`] for relevance of another shape, those of `look`.
+/// As [`super::explain_each`]; [`Error::Shape`] for relevance of another shape, those of `look`.
 pub fn hand_down(
     graph: &Graph,
     x: &Array,
@@ -80,7 +65,7 @@ pub fn hand_down(
     ws: &mut Workspace,
 ) -> Result<Array> {
     let rules = composite.assign(graph);
-    let trace = traced(graph, x, &rules, ws)?;
+    let trace = traced(graph, ws.copy(x)?, &rules, ws)?;
     let shape = trace.outputs.get(at).map_or(&[][..], Array::shape);
     if shape != relevance.shape() {
         return Err(Error::shape("relevance of a layer", shape, relevance.shape()));
@@ -96,12 +81,7 @@ fn unmet() -> Error {
 }
 
 /// Only rules that ask for the sign of a layer's output look at it.
-fn traced(
-    graph: &Graph,
-    x: &Array,
-    rules: &[Option<Applied>],
-    ws: &mut Workspace,
-) -> Result<Trace> {
+fn traced(graph: &Graph, x: Array, rules: &[Option<Applied>], ws: &mut Workspace) -> Result<Trace> {
     let by_sign = |n: usize| rules[n].as_ref().is_none_or(Applied::asks_for_signs);
-    graph.trace_winners(ws.copy(x)?, &by_sign, ws)
+    graph.trace_winners(x, &by_sign, ws)
 }

@@ -2,8 +2,8 @@
 
 use super::composite::Composite;
 use super::ledger::LedgerLine;
+use super::redistribute::{Share, redistribute};
 use super::rules::Applied;
-use super::terms::{Share, redistribute};
 use crate::compute::flow::{Flow, Winners};
 use crate::compute::relevance::Served;
 use crate::compute::{Array, Workspace, blocks, elementwise, five, relevance};

@@ -6,6 +6,7 @@ use super::graph::accumulate;
 use super::layers::batch_norm::BatchNorm;
 use crate::Result;
 use crate::card::Card;
+use crate::compute::conv3d::Sums;
 use crate::compute::{Array, Workspace};
 use crate::seed::Stream;
 
@@ -238,7 +239,8 @@ pub trait Affine: Debug + Send + Sync {
     /// # Errors
     /// [`crate::Error::Shape`] when shapes do not fit.
     fn transpose(&self, s: &Array, w: &Array, x: &Array, ws: &mut Workspace) -> Result<Array>;
-    /// `Σ_t W_t x_t + b`: several inputs, each with its weights.
+    /// `Σ_t W_t x_t + b`: several inputs, each with its weights; `sums` says how its sums may be
+    /// made, those of [`Affine::apply`] are plain.
     ///
     /// # Errors
     /// [`crate::Error::Shape`] when shapes do not fit.
@@ -246,11 +248,12 @@ pub trait Affine: Debug + Send + Sync {
         &self,
         terms: &[(&Array, &Array)],
         b: Option<&Array>,
+        _sums: Sums,
         ws: &mut Workspace,
     ) -> Result<Array> {
         one_by_one(self, terms, b, ws)
     }
-    /// `W_tᵀ s` for several weights, each shaped like `x`.
+    /// `W_tᵀ s` for several weights, each shaped like `x`; `sums` as in [`Affine::apply_all`].
     ///
     /// # Errors
     /// [`crate::Error::Shape`] when shapes do not fit.
@@ -259,6 +262,7 @@ pub trait Affine: Debug + Send + Sync {
         s: &Array,
         weights: &[&Array],
         x: &Array,
+        _sums: Sums,
         ws: &mut Workspace,
     ) -> Result<Vec<Array>> {
         weights.iter().map(|w| self.transpose(s, w, x, ws)).collect()

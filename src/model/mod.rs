@@ -6,6 +6,7 @@ pub mod bundle;
 pub mod canonise;
 pub mod companion;
 pub mod curve;
+mod first;
 pub mod graph;
 pub mod input;
 pub mod known;

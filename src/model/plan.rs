@@ -29,6 +29,9 @@ pub enum Step {
     Block(Block),
     /// An affine layer and the ReLU that alone listens to it; in inference only.
     Rectified(usize),
+    /// An affine layer of the network's input, volumes, and the block with a batch norm that
+    /// alone listens to it; in training only ([`super::first`]).
+    First(usize, Block),
 }
 
 impl Step {
@@ -38,6 +41,7 @@ impl Step {
             Self::Layer(n) => *n..=*n,
             Self::Rectified(n) => *n..=*n + 1,
             Self::Block(block) => block.first()..=block.last,
+            Self::First(n, block) => *n..=block.last,
         }
     }
 
@@ -85,6 +89,32 @@ pub fn inference(nodes: &[Node]) -> Vec<Step> {
         }
     }
     all
+}
+
+/// The steps of a graph in a training step: as [`steps`], and the first affine layer together
+/// with its block.
+pub fn training(nodes: &[Node]) -> Vec<Step> {
+    let mut all: Vec<Step> = Vec::new();
+    for step in steps(nodes) {
+        match (all.last_mut(), step) {
+            (Some(last @ Step::Layer(_)), Step::Block(block)) if is_first(nodes, &block) => {
+                *last = Step::First(last.last(), block);
+            }
+            _ => all.push(step),
+        }
+    }
+    all
+}
+
+/// Whether a block with a batch norm takes the output of an affine layer that is not needed
+/// otherwise, just before it, and sees volumes of the network's input.
+fn is_first(nodes: &[Node], block: &Block) -> bool {
+    let Some(over) = block.over.filter(|n| block.norm == Some(n + 1)) else { return false };
+    let volumes = match nodes[over].layer.role() {
+        Role::Affine(affine) => affine.weight().shape().len() == 5,
+        _ => false,
+    };
+    volumes && nodes[over].inputs == [From::Input]
 }
 
 /// The steps of a graph, in order.

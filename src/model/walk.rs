@@ -2,10 +2,11 @@
 //! the [`plan`](super::plan), and let go of every array with its last use.
 //! [`Graph::trace`] and [`Graph::backward`] do the same layer by layer and keep everything.
 
+use super::first;
 use super::graph::{From, Graph, Node, Trace, accumulate};
-use super::layer::{Gradients, Mode, Part, Pass, Saved};
+use super::layer::{Gradients, Layer, Mode, Part, Pass, Saved};
 use super::layers::batch_norm::BatchNorm;
-use super::plan::{Block, Step, inference, steps};
+use super::plan::{Block, Step, inference, training};
 use crate::compute::{Array, Workspace, fused};
 use crate::seed::Stream;
 use crate::{Error, Result};
@@ -82,7 +83,7 @@ impl Graph {
                         None => self.extend_all(&mut trace, step, ws)?,
                     }
                 }
-                Step::Block(_) | Step::Layer(_) | Step::Rectified(_) => {
+                Step::Block(_) | Step::Layer(_) | Step::First(..) | Step::Rectified(_) => {
                     self.extend_all(&mut trace, step, ws)?;
                 }
             }
@@ -103,12 +104,12 @@ impl Graph {
     /// As [`Graph::forward`].
     pub fn train_step(
         &mut self,
-        x: Array,
+        x: &Array,
         loss: &mut dyn FnMut(&Array) -> Result<(f64, Array)>,
         dropout: &mut Stream,
         ws: &mut Workspace,
     ) -> Result<Update> {
-        let mut walk = Walk::new(self.nodes(), &x, steps(self.nodes()));
+        let mut walk = Walk::new(self.nodes(), x, training(self.nodes()));
         for step in walk.steps.clone() {
             walk.forward(step, &mut Mode::Train(dropout), ws)?;
         }
@@ -116,7 +117,6 @@ impl Graph {
         let (value, start) = loss(logits.ok_or_else(|| Error::internal("an empty graph"))?)?;
         let gradients = walk.backward(start, ws)?;
         let saved = walk.saved;
-        ws.give(x);
         for (node, saved) in self.nodes_mut().iter_mut().zip(saved) {
             node.layer.absorb(&saved, MOMENTUM)?;
             saved.recycle(ws);
@@ -203,6 +203,14 @@ impl<'a> Walk<'a> {
                 output
             }
             Step::Block(block) => self.block_forward(block, mode, ws)?,
+            Step::First(n, block) => {
+                let (affine, norm) = self.first(n, block)?;
+                let made = first::forward((affine, norm), self.input, block.kernel, mode, ws)?;
+                self.outputs[n] = made.kept;
+                self.saved[n + 1] = made.statistics;
+                self.saved[block.last] = Saved::Winners(made.done.winners);
+                made.done.output
+            }
             Step::Rectified(n) => {
                 let x = self.at(self.nodes[n].inputs[0])?;
                 match rectified(&self.nodes[n], x, ws)? {
@@ -268,6 +276,18 @@ impl<'a> Walk<'a> {
                     let back = self.block_backward(block, &grad, ws)?;
                     (back, block.norm.unwrap_or(last), vec![block.source])
                 }
+                Step::First(n, block) => {
+                    let done = self.done(block)?;
+                    let kept = self.outputs[n].take();
+                    let (affine, norm) = self.first(n, block)?;
+                    let given = (self.input, &self.saved[n + 1], block.kernel);
+                    let back = first::backward((affine, norm), given, kept, (&done, &grad), ws)?;
+                    ws.give(done.output);
+                    ws.give_winners(done.winners);
+                    let [affine, norm] = back;
+                    parameters[n + 1] = norm;
+                    (Gradients { inputs: Vec::new(), parameters: affine }, n, Vec::new())
+                }
                 Step::Rectified(_) => return Err(gone()),
             };
             parameters[of] = back.parameters;
@@ -282,6 +302,21 @@ impl<'a> Walk<'a> {
         Ok(parameters.into_iter().flatten().collect())
     }
 
+    /// The affine layer and the batch norm of a first block.
+    fn first(&self, n: usize, block: Block) -> Result<(&'a dyn Layer, &'a BatchNorm)> {
+        let norm = block.norm.ok_or_else(|| Error::internal("a first block without its norm"))?;
+        Ok((self.nodes[n].layer.as_ref(), norm_of(&self.nodes[norm])?))
+    }
+
+    /// What a block left, taken.
+    fn done(&mut self, block: Block) -> Result<fused::Rectified> {
+        let saved = std::mem::replace(&mut self.saved[block.last], Saved::Nothing);
+        match (self.outputs[block.last].take(), saved) {
+            (Some(output), Saved::Winners(winners)) => Ok(fused::Rectified { output, winners }),
+            _ => Err(gone()),
+        }
+    }
+
     fn block_backward(
         &mut self,
         block: Block,
@@ -292,16 +327,16 @@ impl<'a> Walk<'a> {
             Some(n) => self.outputs[n].take().ok_or_else(gone)?,
             None => ws.copy(self.at(block.source)?)?,
         };
-        let saved = std::mem::replace(&mut self.saved[block.last], Saved::Nothing);
-        let (Some(output), Saved::Winners(winners)) = (self.outputs[block.last].take(), saved)
-        else {
-            return Err(gone());
-        };
-        let done = fused::Rectified { output, winners };
+        let done = self.done(block)?;
         let (dz, parameters) = match block.norm {
             Some(n) => {
-                let norm = norm_of(&self.nodes[n])?;
-                norm.fused_backward(z, &done, grad, &self.saved[n], block.kernel)?
+                let (norm, kernel) = (norm_of(&self.nodes[n])?, block.kernel);
+                norm.fused_backward((&done, grad), &self.saved[n], kernel, |_, back| {
+                    let mut z = z;
+                    back.add(0..z.shape()[0], Some(&z))?;
+                    back.spread(0, &mut z)?;
+                    Ok(z)
+                })?
             }
             None => (fused::backward(z, &done, grad, None, block.kernel)?.0, Vec::new()),
         };

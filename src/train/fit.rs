@@ -217,11 +217,12 @@ impl<N: Network> Run<N> {
             let x = augmented(task, rows, settings, epoch, &mut self.workspace)?;
             let loss = &self.loss;
             let (value, gradients) = self.network.train_step(
-                x,
+                &x,
                 &mut |logits| loss.of(logits, &aims),
                 &mut dropout,
                 &mut self.workspace,
             )?;
+            self.workspace.give(x);
             rate = schedule.rate(self.marks.steps);
             self.optimiser.step(&mut self.network.parameters_mut(), &gradients, rate)?;
             gradients.into_iter().for_each(|g| self.workspace.give(g));

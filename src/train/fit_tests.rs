@@ -43,12 +43,12 @@ impl Network for Linear {
     }
     fn train_step(
         &mut self,
-        x: Array,
+        x: &Array,
         loss: &mut Loss,
         dropout: &mut Stream,
         ws: &mut Workspace,
     ) -> Result<(f64, Vec<Array>)> {
-        let (value, slope) = loss(&self.forward(&x, ws)?)?;
+        let (value, slope) = loss(&self.forward(x, ws)?)?;
         self.mean.host_mut::<f32>()?[0] += dropout.normal() as f32;
         let (x, slope) = (x.host::<f32>()?, slope.host::<f32>()?);
         let width = self.weight.len() / 2;

@@ -34,7 +34,7 @@ pub trait Network: Sized {
     /// As [`Network::forward`], and what the loss returns.
     fn train_step(
         &mut self,
-        x: Array,
+        x: &Array,
         loss: &mut Loss,
         dropout: &mut Stream,
         ws: &mut Workspace,
@@ -59,7 +59,7 @@ impl Network for Graph {
     }
     fn train_step(
         &mut self,
-        x: Array,
+        x: &Array,
         loss: &mut Loss,
         dropout: &mut Stream,
         ws: &mut Workspace,

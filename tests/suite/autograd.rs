@@ -147,7 +147,7 @@ fn gradients_are_those_of_candles_autograd() {
 
         let names: Vec<String> = graph.parameters().into_iter().map(|(name, _)| name).collect();
         let (value, gradients) =
-            graph.train_step(x, &mut cross_entropy, &mut stream, &mut ws).expect("step");
+            graph.train_step(&x, &mut cross_entropy, &mut stream, &mut ws).expect("step");
         assert!((value - flat(&truth)[0]).abs() < tolerance, "loss {value}");
         assert_eq!(names.len(), 10);
         for (name, gradient) in names.iter().zip(&gradients) {

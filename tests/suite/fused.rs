@@ -65,7 +65,7 @@ fn runs_of_layers_become_blocks_where_nobody_else_listens() {
         .into_iter()
         .filter_map(|step| match step {
             Step::Block(block) => Some(block),
-            Step::Layer(_) | Step::Rectified(_) => None,
+            Step::Layer(_) | Step::First(..) | Step::Rectified(_) => None,
         })
         .collect();
     let block = |source, norm, last, kernel, over| Block {
@@ -120,7 +120,7 @@ fn a_fused_step_is_the_step_layer_by_layer() {
             assert!(apart < tolerance, "logits: {apart:e}");
             Ok((0.0, slope.duplicate()?))
         };
-        let (_, got) = graph.train_step(x, &mut loss, &mut stream, ws).expect("step");
+        let (_, got) = graph.train_step(&x, &mut loss, &mut stream, ws).expect("step");
         assert_eq!((got.len(), names.len()), (want.len(), want.len()));
         for ((name, got), want) in names.iter().zip(&got).zip(&want) {
             let (got, want) = (got.to_f64().expect("host"), want.to_f64().expect("host"));
@@ -133,6 +133,60 @@ fn a_fused_step_is_the_step_layer_by_layer() {
         let Saved::Statistics(mean, ..) = &trace.saved[1] else { panic!("no statistics") };
         let moved: Vec<f64> = before.iter().zip(mean).map(|(b, m)| 0.9 * b + 0.1 * m).collect();
         assert!(gap(&running(&graph, "n1.running_mean"), &moved) < tolerance);
+    }
+}
+
+/// The first block of a batch too large to be done at once, and maps of it: as one sample after
+/// another, or as the layers one by one.
+#[test]
+fn a_batch_done_in_pieces_is_the_batch() {
+    let mut s = Seed(9).stream("test/fused/pieces");
+    let mut graph = Graph::default();
+    let mut last = From::Input;
+    let mut then = |name: &str, layer| last = From::Node(graph.push(name, layer, vec![last]));
+    then("c", conv(1, 16, ConvGeometry::same(3)));
+    then("n", Box::new(BatchNorm::fresh(16).expect("norm")));
+    then("r", Box::new(Relu));
+    then("p", Box::new(MaxPool { geometry: PoolGeometry::tiles(8) }));
+    then("flat", Box::new(Flatten));
+    then("d", dense(16 * 4 * 8 * 8, 2));
+    let graph = randomised(&graph, &mut s, false);
+    let ws = &mut Workspace::new();
+    // Three samples of 16 channels at once, then one.
+    let shape = [4, 1, 32, 64, 64];
+    let x = random(&mut s, &shape, false);
+    for gamma in [0.9, 1e-4] {
+        let mut graph = graph.duplicate().expect("copy");
+        for (name, numbers) in graph.parameters_mut() {
+            if name == "n.gamma" {
+                numbers.host_mut::<f32>().expect("host")[3] = gamma;
+            }
+        }
+        let slope = random(&mut s, &[4, 2], false);
+        let mut stream = s.clone();
+        let copy = x.duplicate().expect("x");
+        let trace = graph.trace(copy, &mut Mode::Train(&mut stream), ws).expect("trace");
+        let start = slope.duplicate().expect("slope");
+        let (_, want) = graph.backward(&trace, start, false, ws).expect("backward");
+        let mut loss = |_: &Array| Ok((0.0, slope.duplicate()?));
+        let (_, got) = graph.train_step(&x, &mut loss, &mut stream, ws).expect("step");
+        // The first bias is centred: it has no gradient but rounding.
+        for (at, (got, want)) in got.iter().zip(&want).enumerate().filter(|(at, _)| *at != 1) {
+            let (got, want) = (got.to_f64().expect("host"), want.to_f64().expect("host"));
+            assert!(gap(&got, &want) < 2e-4, "parameter {at}: {:e}", gap(&got, &want));
+        }
+    }
+    let graph = graph.folded().expect("folded");
+    let composite = Composite::named("epsilon_plus").expect("known");
+    let starts = [Start::Class(0), Start::Class(1), Start::Margin, Start::Class(0)];
+    let all = explain_each(&graph, &x, &composite, &starts, ws).expect("map");
+    let map = all.relevance.to_f64().expect("host");
+    for (n, start) in starts.iter().enumerate() {
+        let one = x.rows(n, n + 1).expect("sample");
+        let alone = explain_each(&graph, &one, &composite, &[*start], ws).expect("map");
+        let size = map.len() / 4;
+        assert_eq!(alone.relevance.to_f64().expect("host"), map[n * size..(n + 1) * size]);
+        assert_eq!((alone.scores[0], &alone.ledgers[0]), (all.scores[n], &all.ledgers[n]));
     }
 }
 
@@ -206,9 +260,8 @@ fn work_that_repeats_itself_takes_no_new_buffer() {
     let mut ws = Workspace::new();
     let mut made = Vec::new();
     for _ in 0..4 {
-        let x = ws.copy(&image).expect("copy");
         let mut loss = |z: &Array| Ok((0.0, z.duplicate()?));
-        let (_, gradients) = graph.train_step(x, &mut loss, &mut s, &mut ws).expect("step");
+        let (_, gradients) = graph.train_step(&image, &mut loss, &mut s, &mut ws).expect("step");
         gradients.into_iter().for_each(|g| ws.give(g));
         let logits = graph.forward(&image, &mut ws).expect("forward");
         ws.give(logits);

@@ -83,7 +83,7 @@ fn a_training_step_does_not_depend_on_the_threads() {
         };
         let mut dropout = Seed(54).stream("test/dropout");
         let (value, gradients) = pool
-            .install(|| graph.train_step(batch(), &mut loss, &mut dropout, &mut Workspace::new()))
+            .install(|| graph.train_step(&batch(), &mut loss, &mut dropout, &mut Workspace::new()))
             .expect("step");
         let gradients = gradients.iter().map(|g| g.to_f64().expect("host"));
         let state = graph.state().into_iter().map(|(_, a)| a.to_f64().expect("host"));

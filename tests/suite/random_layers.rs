@@ -2,8 +2,8 @@
 //! (`replicas.rs`): convolutions, transposed convolutions, dense layers, scales per channel.
 
 use heatproof::compute::{Array, ConvGeometry, Workspace};
+use heatproof::explain::redistribute::redistribute;
 use heatproof::explain::rules::{Applied, Convention};
-use heatproof::explain::terms::redistribute;
 use heatproof::model::Graph;
 use heatproof::model::graph::From;
 use heatproof::model::layer::{Layer, Role};

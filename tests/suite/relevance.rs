@@ -3,8 +3,9 @@
 
 use super::nets::whole;
 use heatproof::compute::{Array, ConvGeometry, Workspace};
+use heatproof::explain::redistribute::redistribute;
 use heatproof::explain::rules::{Applied, Convention};
-use heatproof::explain::terms::{BiasPolicy, redistribute};
+use heatproof::explain::terms::BiasPolicy;
 use heatproof::explain::{Composite, Start, explain};
 use heatproof::model::Graph;
 use heatproof::model::graph::From;

@@ -4,8 +4,9 @@
 
 use heatproof::compute::{Array, ConvGeometry, Workspace, reference};
 use heatproof::explain::ledger::LedgerLine;
+use heatproof::explain::redistribute::redistribute;
 use heatproof::explain::rules::{Applied, Convention};
-use heatproof::explain::terms::{Way, redistribute};
+use heatproof::explain::terms::Way;
 use heatproof::explain::{Composite, Start, explain};
 use heatproof::model::Graph;
 use heatproof::model::graph::From;

@@ -1,6 +1,7 @@
 //! Layers with a fault on the way back, to see whether an audit catches it.
 
 use crate::card::Card;
+use crate::compute::conv3d::Sums;
 use crate::compute::{Array, Workspace, five};
 use crate::model::Graph;
 use crate::model::layer::{Affine, Gradients, Layer, Mode, Pass, Role, Saved};
@@ -106,9 +107,10 @@ impl Affine for Planted {
         &self,
         terms: &[(&Array, &Array)],
         b: Option<&Array>,
+        sums: Sums,
         ws: &mut Workspace,
     ) -> Result<Array> {
-        self.affine()?.apply_all(terms, b, ws)
+        self.affine()?.apply_all(terms, b, sums, ws)
     }
 
     fn transpose(&self, s: &Array, w: &Array, x: &Array, ws: &mut Workspace) -> Result<Array> {

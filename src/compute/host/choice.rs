@@ -12,6 +12,7 @@
 
 use super::super::geometry::ConvGeometry;
 use super::conv3d::Channels;
+use super::correlation::Correlation;
 use super::isa::Isa;
 use super::kernels::Kernels;
 use super::pass::Pass;
@@ -59,18 +60,25 @@ impl Conv<'_> {
             && winograd::fits(pass, c)
     }
 
-    /// `y = conv(x, w) + b`, negative numbers set to 0 with `rectify`.
-    pub fn forward(&self, x: &[f32], w: &[f32], b: Option<&[f32]>, rectify: bool, y: &mut [f32]) {
+    /// `y = conv(x, w) + b`, negative numbers set to 0 with `rectify`. Weights are laid out in
+    /// `room`, which grows as needed.
+    pub fn forward(
+        &self,
+        (x, w): (&[f32], &[f32]),
+        (b, rectify): (Option<&[f32]>, bool),
+        room: &mut Vec<f32>,
+        y: &mut [f32],
+    ) {
         let c = self.channels;
         let pass = Pass::forward(self.geometry, self.input, self.output);
         let inputs = c.input / c.groups;
         let taps = pass.taps.len();
         let weight = |o: usize, ci: usize| &w[(o * inputs + ci) * taps..][..taps];
-        self.correlate(&pass, c, b, rectify, weight, x, y);
+        self.correlate(&pass, c, (b, rectify), weight, room, (x, y));
     }
 
-    /// `dx = convᵀ(dy, w)`.
-    pub fn grad_input(&self, dy: &[f32], w: &[f32], dx: &mut [f32]) {
+    /// `dx = convᵀ(dy, w)`; `room` as in [`Conv::forward`].
+    pub fn grad_input(&self, dy: &[f32], w: &[f32], room: &mut Vec<f32>, dx: &mut [f32]) {
         let c = self.channels;
         let (inputs, outputs) = (c.input / c.groups, c.output / c.groups);
         let taps = self.geometry.taps();
@@ -81,33 +89,29 @@ impl Conv<'_> {
             &w[((group * outputs + o) * inputs + ci) * taps..][..taps]
         };
         for pass in Pass::transposed(self.geometry, self.input, self.output) {
-            self.correlate(&pass, back, None, false, weight, dy, dx);
+            self.correlate(&pass, back, (None, false), weight, room, (dy, dx));
         }
     }
 
     /// One pass; `weight(output channel, input channel in its group)` has all taps.
-    #[expect(clippy::too_many_arguments, reason = "one door for both directions")]
     fn correlate<'w>(
         &self,
         pass: &Pass,
         channels: Channels,
-        bias: Option<&[f32]>,
-        rectify: bool,
+        (bias, rectify): (Option<&[f32]>, bool),
         weight: impl Fn(usize, usize) -> &'w [f32] + Sync,
-        x: &[f32],
-        y: &mut [f32],
+        room: &mut Vec<f32>,
+        (x, y): (&[f32], &mut [f32]),
     ) {
         let kernels = Kernels::of(self.isa);
         let output_len = y.len() / (channels.batch * channels.output);
-        if self.by_winograd(pass) {
-            let packed = &winograd::Packed::new(kernels, channels, &pass.taps, bias, weight);
-            let of = winograd::Correlation { pass, channels, packed, rectify, output_len, kernels };
-            of.run(x, y);
-        } else {
-            let packed = &direct::Packed::new(kernels, channels, &pass.taps, bias, weight);
-            let of = direct::Correlation { pass, channels, packed, rectify, output_len, kernels };
-            of.run(x, y);
-        }
+        let winograd = self.by_winograd(pass);
+        let packed = &match winograd {
+            true => winograd::pack(kernels, channels, &pass.taps, bias, room, weight),
+            false => direct::pack(kernels, channels, &pass.taps, bias, room, weight),
+        };
+        let of = Correlation { pass, channels, packed, rectify, output_len, kernels };
+        if winograd { of.winograd(x, y) } else { of.direct(x, y) }
     }
 
     /// Numbers that [`Conv::grad_weight`] needs besides its result; none when the convolution

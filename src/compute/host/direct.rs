@@ -11,9 +11,10 @@ use rayon::prelude::*;
 
 use super::super::array::Real;
 use super::conv3d::Channels;
+use super::correlation::{Correlation, Packed};
 use super::disjoint::Disjoint;
 use super::kernels::{ALIGNMENT, Kernels, Room, TAPS, Weighted, aligned};
-use super::pass::{Pass, Planes};
+use super::pass::Planes;
 
 /// Vectors of the tiles that pass over the same input before the next block of channels does:
 /// their rows of all input channels stay in the second-level cache.
@@ -21,64 +22,28 @@ const GROUP: usize = 24;
 /// Tasks per thread.
 const TASKS: usize = 4;
 
-/// Weights as the kernels read them, and what every output channel begins with.
-#[derive(Debug)]
-pub struct Packed {
-    /// Rows of a block.
-    pub rows: usize,
-    /// Blocks of a group of channels.
-    pub blocks: usize,
-    /// Per group, block, input channel and tap: the block's weights side by side, 0 beyond
-    /// the last channel.
-    weights: Vec<f32>,
-    /// Per group and block: the biases.
-    start: Vec<f32>,
-    /// Numbers of one block in `weights`.
-    depth: usize,
-}
-
-impl Packed {
-    /// Packs `weight(output channel, input channel in its group)`, of which `taps` are used.
-    pub fn new<'w>(
-        kernels: Kernels,
-        c: Channels,
-        taps: &[usize],
-        bias: Option<&[f32]>,
-        weight: impl Fn(usize, usize) -> &'w [f32] + Sync,
-    ) -> Self {
-        let (inputs, outputs) = (c.input / c.groups, c.output / c.groups);
-        let rows = kernels.block(outputs);
-        let blocks = outputs.div_ceil(rows);
-        let depth = inputs * taps.len() * rows;
-        let mut weights = vec![0.0; c.groups * blocks * depth];
-        let pack = |(task, block): (usize, &mut [f32])| {
-            let (group, first) = (task / blocks, task % blocks * rows);
-            for (ci, block) in block.chunks_exact_mut(taps.len() * rows).enumerate() {
-                for o in first..outputs.min(first + rows) {
-                    let from = weight(group * outputs + o, ci);
-                    for (to, tap) in block.chunks_exact_mut(rows).zip(taps) {
-                        to[o - first] = from[*tap];
-                    }
+/// Packs `weight(output channel, input channel in its group)`, of which `taps` are used: per
+/// input channel and tap the block's weights side by side.
+pub fn pack<'a, 'w>(
+    kernels: Kernels,
+    c: Channels,
+    taps: &[usize],
+    bias: Option<&[f32]>,
+    room: &'a mut Vec<f32>,
+    weight: impl Fn(usize, usize) -> &'w [f32] + Sync,
+) -> Packed<'a> {
+    let each = c.input / c.groups * taps.len();
+    Packed::new(kernels, c, each, bias, room, |first, count, block| {
+        let rows = block.len() / each;
+        for (ci, block) in block.chunks_exact_mut(taps.len() * rows).enumerate() {
+            for o in 0..count {
+                let from = weight(first + o, ci);
+                for (to, tap) in block.chunks_exact_mut(rows).zip(taps) {
+                    to[o] = from[*tap];
                 }
             }
-        };
-        if depth > 0 {
-            weights.par_chunks_mut(depth).enumerate().for_each(pack);
         }
-        let mut start = vec![0.0; c.groups * blocks * rows];
-        for (group, start) in start.chunks_exact_mut(blocks * rows).enumerate() {
-            if let Some(bias) = bias {
-                start[..outputs].copy_from_slice(&bias[group * outputs..][..outputs]);
-            }
-        }
-        Self { rows, blocks, weights, start, depth }
-    }
-
-    /// Weights and biases of one block.
-    fn block(&self, group: usize, block: usize) -> (&[f32], &[f32]) {
-        let at = group * self.blocks + block;
-        (&self.weights[at * self.depth..][..self.depth], &self.start[at * self.rows..][..self.rows])
-    }
+    })
 }
 
 /// A run of output voxels: place in the tile, place in the output channel, count.
@@ -105,27 +70,10 @@ pub fn runs(
     }
 }
 
-/// The correlation of one pass over a batch. `c` are the channels of the correlation: those of
-/// `x` are its inputs.
-#[derive(Debug)]
-pub struct Correlation<'a> {
-    /// The pass.
-    pub pass: &'a Pass,
-    /// Channels.
-    pub channels: Channels,
-    /// Weights.
-    pub packed: &'a Packed,
-    /// Whether negative sums become 0.
-    pub rectify: bool,
-    /// Numbers of an output channel.
-    pub output_len: usize,
-    /// Instructions.
-    pub kernels: Kernels,
-}
-
 impl Correlation<'_> {
-    /// Carries it out: writes the voxels of the pass in every channel of `y`.
-    pub fn run(&self, x: &[f32], y: &mut [f32]) {
+    /// Carries it out straight from padded planes: writes the voxels of the pass in every
+    /// channel of `y`.
+    pub fn direct(&self, x: &[f32], y: &mut [f32]) {
         let (pass, c) = (self.pass, self.channels);
         let planes = Planes::of(pass);
         let images = c.batch * c.groups;
@@ -227,7 +175,7 @@ impl Correlation<'_> {
                     self::runs(size, [pass.start + k * sk, sj, si], at..at + width, runs);
                     for (row, sums) in room.0.chunks_exact(width).take(rows).enumerate() {
                         let channel = (first + row) * self.output_len;
-                        runs.iter().for_each(|run| self.write(sums, *run, channel, y));
+                        runs.iter().for_each(|run| self.write_run(sums, *run, channel, y));
                     }
                 });
             }
@@ -235,7 +183,13 @@ impl Correlation<'_> {
     }
 
     /// Copies a run to its place in an output channel.
-    fn write(&self, sums: &[f32], (from, to, count): Run, channel: usize, y: &Disjoint<'_, f32>) {
+    fn write_run(
+        &self,
+        sums: &[f32],
+        (from, to, count): Run,
+        channel: usize,
+        y: &Disjoint<'_, f32>,
+    ) {
         let stride = self.pass.stride[2];
         // SAFETY: tiles cover separate voxels, blocks separate channels.
         let to = unsafe { y.part(channel + to, (count - 1) * stride + 1) };

@@ -10,6 +10,7 @@ pub mod ceiling;
 pub mod choice;
 pub mod columns;
 pub mod conv3d;
+mod correlation;
 mod direct;
 mod disjoint;
 pub mod gemm;

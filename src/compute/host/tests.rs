@@ -96,8 +96,9 @@ impl Case {
         let blank = |n: usize| vec![f32::NAN; n];
         let (mut y, mut dx) = (blank(self.y.len()), blank(self.dx.len()));
         let mut dw = blank(self.dw.len());
-        conv.forward(&self.x, &self.w, Some(&self.b), false, &mut y);
-        conv.grad_input(&self.dy, &self.w, &mut dx);
+        let room = &mut blank(1 << 16);
+        conv.forward((&self.x, &self.w), (Some(&self.b), false), room, &mut y);
+        conv.grad_input(&self.dy, &self.w, room, &mut dx);
         match conv.weight_room() {
             Some(room) => conv.grad_weight(&self.x, &self.dy, &mut blank(room), &mut dw),
             None => dw.clear(),
@@ -231,8 +232,9 @@ fn negative_sums_become_zero_when_asked() {
         let (channels, input, output) = (*channels, *input, *output);
         let conv = Conv { geometry, channels, input, output, sums: Sums::Any, isa: Isa::chosen() };
         let (mut plain, mut cut) = (vec![0.0; case.y.len()], vec![0.0; case.y.len()]);
-        conv.forward(&case.x, &case.w, Some(&case.b), false, &mut plain);
-        conv.forward(&case.x, &case.w, Some(&case.b), true, &mut cut);
+        let (given, room) = ((&*case.x, &*case.w), &mut Vec::new());
+        conv.forward(given, (Some(&case.b), false), room, &mut plain);
+        conv.forward(given, (Some(&case.b), true), room, &mut cut);
         let rectified: Vec<f32> = plain.iter().map(|v| v.max(0.0)).collect();
         assert_eq!(cut, rectified);
     }

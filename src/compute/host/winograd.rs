@@ -7,14 +7,16 @@ use rayon::prelude::*;
 
 use super::super::array::Real;
 use super::conv3d::Channels;
+use super::correlation::{Correlation, Packed};
 use super::direct::{Run, runs};
 use super::disjoint::Disjoint;
 use super::kernels::{ALIGNMENT, Kernels, MOST, ROWS, Room, TAPS, Weighted, aligned, odd_lines};
 use super::pass::{Pass, Planes};
 use super::rows::{POSITIONS, restore, transform};
 
-/// Bytes of transformed rows a task holds: half a second-level cache.
-const HELD: usize = 512 << 10;
+/// Bytes of transformed rows a task holds: they stay in a second-level cache of 1 MB, beside a
+/// block of weights.
+const HELD: usize = 640 << 10;
 
 /// Whether a pass can be made this way.
 pub fn fits(pass: &Pass, c: Channels) -> bool {
@@ -31,69 +33,36 @@ fn before(g: [f32; 3]) -> [f32; 4] {
     [g[0], 0.5 * (g[0] + g[1] + g[2]), 0.5 * (g[0] - g[1] + g[2]), g[2]]
 }
 
-/// Transformed weights: per block of output channels and position, then input channel and tap
-/// along i, the block's weights side by side.
-#[derive(Debug)]
-pub struct Packed {
-    rows: usize,
-    blocks: usize,
-    weights: Vec<f32>,
-    start: Vec<f32>,
-}
-
-impl Packed {
-    /// Packs `weight(output channel, input channel)`, whose `taps` are in the pass's order.
-    pub fn new<'w>(
-        kernels: Kernels,
-        c: Channels,
-        taps: &[usize],
-        bias: Option<&[f32]>,
-        weight: impl Fn(usize, usize) -> &'w [f32] + Sync,
-    ) -> Self {
-        let rows = kernels.block(c.output);
-        let blocks = c.output.div_ceil(rows);
-        let mut weights = vec![0.0; blocks * POSITIONS * c.input * TAPS * rows];
-        let pack = |(block, to): (usize, &mut [f32])| {
-            for o in block * rows..((block + 1) * rows).min(c.output) {
-                for ci in 0..c.input {
-                    let from = weight(o, ci);
-                    for ti in 0..TAPS {
-                        let at = |tk: usize, tj: usize| from[taps[(tk * 3 + tj) * 3 + ti]];
-                        let planes = [0, 1, 2].map(|tk| before([0, 1, 2].map(|tj| at(tk, tj))));
-                        for b in 0..4 {
-                            let column = before([planes[0][b], planes[1][b], planes[2][b]]);
-                            for (a, value) in column.into_iter().enumerate() {
-                                let at = ((a * 4 + b) * c.input + ci) * TAPS + ti;
-                                to[at * rows + o - block * rows] = value;
-                            }
+/// Packs `weight(output channel, input channel)`, whose `taps` are in the pass's order,
+/// transformed: per position, input channel and tap along i the block's weights side by side.
+pub fn pack<'a, 'w>(
+    kernels: Kernels,
+    c: Channels,
+    taps: &[usize],
+    bias: Option<&[f32]>,
+    room: &'a mut Vec<f32>,
+    weight: impl Fn(usize, usize) -> &'w [f32] + Sync,
+) -> Packed<'a> {
+    let each = POSITIONS * c.input * TAPS;
+    Packed::new(kernels, c, each, bias, room, |first, count, block| {
+        let rows = block.len() / each;
+        // Rows within: a line of the cache is written whole while it is at hand.
+        for ci in 0..c.input {
+            for o in 0..count {
+                let from = weight(first + o, ci);
+                for ti in 0..TAPS {
+                    let at = |tk: usize, tj: usize| from[taps[(tk * 3 + tj) * 3 + ti]];
+                    let planes = [0, 1, 2].map(|tk| before([0, 1, 2].map(|tj| at(tk, tj))));
+                    for b in 0..4 {
+                        let column = before([planes[0][b], planes[1][b], planes[2][b]]);
+                        for (a, value) in column.into_iter().enumerate() {
+                            block[(((a * 4 + b) * c.input + ci) * TAPS + ti) * rows + o] = value;
                         }
                     }
                 }
             }
-        };
-        let depth = POSITIONS * c.input * TAPS * rows;
-        weights.par_chunks_mut(depth).enumerate().for_each(pack);
-        let mut start = bias.map_or_else(Vec::new, <[f32]>::to_vec);
-        start.resize(blocks * rows, 0.0);
-        Self { rows, blocks, weights, start }
-    }
-}
-
-/// The correlation of one pass over a batch.
-#[derive(Debug)]
-pub struct Correlation<'a> {
-    /// The pass, which [`fits`].
-    pub pass: &'a Pass,
-    /// Channels.
-    pub channels: Channels,
-    /// Weights.
-    pub packed: &'a Packed,
-    /// Whether negative sums become 0.
-    pub rectify: bool,
-    /// Numbers of an output channel.
-    pub output_len: usize,
-    /// Instructions.
-    pub kernels: Kernels,
+        }
+    })
 }
 
 /// Pairs of rows of one pair of planes.
@@ -109,13 +78,20 @@ struct Pairs {
 }
 
 impl Correlation<'_> {
-    /// Carries it out: writes every voxel of the pass.
-    pub fn run(&self, x: &[f32], y: &mut [f32]) {
+    /// Carries it out by minimal filtering, for a pass which [`fits`]: writes every voxel of the
+    /// pass.
+    pub fn winograd(&self, x: &[f32], y: &mut [f32]) {
         let (pass, c) = (self.pass, self.channels);
         let pitch = Planes::of(pass).pitch;
         let [planes, pairs, _] = pass.output.map(|n| n.div_ceil(2));
         let most = (HELD / (POSITIONS * c.input * pitch * size_of::<f32>())).clamp(1, pairs);
-        let pieces = pairs.div_ceil(most);
+        // Of the next few numbers of pieces that with the fewest vectors.
+        let vectors = |pieces: &usize| {
+            let of = |n: usize| pairs * (n + 1) / pieces - pairs * n / pieces;
+            (0..*pieces).map(|n| (of(n) * pitch).div_ceil(self.kernels.lanes)).sum::<usize>()
+        };
+        let fewest = pairs.div_ceil(most);
+        let pieces = (fewest..=pairs.min(fewest + 2)).min_by_key(vectors).unwrap_or(fewest);
         let len = odd_lines(pairs.div_ceil(pieces) * pitch + TAPS + MOST);
         let step = odd_lines(c.input * len);
         let shared = Disjoint::new(y);
@@ -193,13 +169,11 @@ impl Correlation<'_> {
         let mut out: Box<[Room; 4]> = Box::default();
         let mut rows: [Vec<Run>; 2] = [Vec::new(), Vec::new()];
         let vectors = (of.count * pitch).div_ceil(kernels.lanes);
-        kernels.tiles(packed.rows, true, 0..vectors, |vector, width| {
-            let at = vector * kernels.lanes;
-            let voxels = width * kernels.lanes;
-            for (row, runs) in rows.iter_mut().enumerate() {
-                self.runs(of, row, pitch, at..at + voxels, runs);
-            }
-            for block in 0..packed.blocks {
+        for block in 0..packed.blocks {
+            let (weights, bias) = packed.block(0, block);
+            kernels.tiles(packed.rows, true, 0..vectors, |vector, width| {
+                let at = vector * kernels.lanes;
+                let voxels = width * kernels.lanes;
                 let body = kernels.weighted(packed.rows, width, true);
                 for (position, room) in positions.iter_mut().enumerate() {
                     let tile = Weighted {
@@ -208,7 +182,7 @@ impl Correlation<'_> {
                         step: len,
                         inputs: c.input,
                         taps: &[0],
-                        weights: &packed.weights[(block * POSITIONS + position) * depth..][..depth],
+                        weights: &weights[position * depth..][..depth],
                         start: &[0.0; ROWS],
                         rectify: false,
                     };
@@ -216,16 +190,18 @@ impl Correlation<'_> {
                     // for a tile.
                     unsafe { body(&tile, room) };
                 }
-                let bias = &packed.start[block * packed.rows..][..packed.rows];
                 let size = [packed.rows, width];
                 restore(kernels.isa, &positions, size, bias, self.rectify, &mut out);
-                self.write(of, block, voxels, &out, &rows, y);
-            }
-        });
+                for (row, runs) in rows.iter_mut().enumerate() {
+                    self.pair_runs(of, row, pitch, at..at + voxels, runs);
+                }
+                self.write_pairs(of, block, voxels, &out, &rows, y);
+            });
+        }
     }
 
     /// The runs of output voxels in a tile, for the first or second row of every pair.
-    fn runs(
+    fn pair_runs(
         &self,
         of: Pairs,
         row: usize,
@@ -240,7 +216,7 @@ impl Correlation<'_> {
     }
 
     /// Copies a tile of a block to its places.
-    fn write(
+    fn write_pairs(
         &self,
         of: Pairs,
         block: usize,

@@ -86,30 +86,40 @@ impl BatchNorm {
             let (scale, shift) = self.map(&self.mean.to_f64()?, &self.variance.to_f64()?)?;
             return Ok((scale, shift, Saved::Nothing));
         }
-        let (mean, variance) = batch_norm::statistics(x)?;
-        let count = (x.len() / mean.len()) as f64;
-        let (scale, shift) = self.map(&mean, &variance)?;
-        Ok((scale, shift, Saved::Statistics(mean, variance, count)))
+        let mut moments = batch_norm::Moments::default();
+        moments.add(x)?;
+        self.prepared_from(&moments, x.len() / x.shape()[1])
     }
 
-    /// The gradient of the input `z`, written over it, and those of γ and β, where this layer
-    /// began the fused block `done` in training mode.
-    pub(in super::super) fn fused_backward(
+    /// The same for a batch of these moments, with `count` numbers in a channel.
+    pub(in super::super) fn prepared_from(
         &self,
-        z: Array,
-        done: &fused::Rectified,
-        grad: &Array,
+        moments: &batch_norm::Moments,
+        count: usize,
+    ) -> Result<(Vec<f64>, Vec<f64>, Saved)> {
+        let (mean, variance) = moments.finished();
+        let (scale, shift) = self.map(&mean, &variance)?;
+        Ok((scale, shift, Saved::Statistics(mean, variance, count as f64)))
+    }
+
+    /// Does the way back through a fused block that this layer began in training mode; returns
+    /// what `body` does and the gradients of γ and β.
+    pub(in super::super) fn fused_backward<R>(
+        &self,
+        (done, grad): (&fused::Rectified, &Array),
         saved: &Saved,
         kernel: [usize; 3],
-    ) -> Result<(Array, Vec<Array>)> {
+        body: impl FnOnce(fused::Norm<'_>, &mut fused::Backward<'_>) -> Result<R>,
+    ) -> Result<(R, Vec<Array>)> {
         let Saved::Statistics(mean, variance, _) = saved else {
             return Err(Error::internal("a fused batch norm without its batch"));
         };
         let (gamma, beta, epsilon) = (&*self.gamma.to_f64()?, &*self.beta.to_f64()?, self.epsilon);
         let norm = fused::Norm { gamma, beta, mean, variance, epsilon };
-        let (dz, sums) = fused::backward(z, done, grad, Some(norm), kernel)?;
-        let of = |part: usize| self.narrow(sums.iter().map(|s| s[part]).collect());
-        Ok((dz, vec![of(0)?, of(1)?]))
+        let mut back = fused::Backward::new(done, grad, Some(norm), kernel)?;
+        let made = body(norm, &mut back)?;
+        let of = |part: usize| self.narrow(back.sums.iter().map(|s| s[part]).collect());
+        Ok((made, vec![of(0)?, of(1)?]))
     }
 
     /// Numbers per channel in the type of the parameters.

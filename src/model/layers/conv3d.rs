@@ -42,6 +42,19 @@ impl Conv3d {
         }
         Ok(Self { weight, bias, geometry })
     }
+
+    /// `Wᵀ s` with the extent of `x`.
+    fn back(
+        &self,
+        s: &Array,
+        w: &Array,
+        x: &Array,
+        sums: Sums,
+        ws: &mut Workspace,
+    ) -> Result<Array> {
+        let [_, _, k, j, i] = five(x, "conv3d input")?;
+        conv3d::grad_input_as(s, w, &self.geometry, [k, j, i], sums, ws)
+    }
 }
 
 impl Layer for Conv3d {
@@ -128,9 +141,7 @@ impl Affine for Conv3d {
     }
 
     fn transpose(&self, s: &Array, w: &Array, x: &Array, ws: &mut Workspace) -> Result<Array> {
-        let shape = five(x, "conv3d input")?;
-        let extent = [shape[2], shape[3], shape[4]];
-        conv3d::grad_input_as(s, w, &self.geometry, extent, Sums::Plain, ws)
+        self.back(s, w, x, Sums::Plain, ws)
     }
 
     /// One convolution of inputs side by side: its kernels are fastest with many channels.
@@ -138,17 +149,18 @@ impl Affine for Conv3d {
         &self,
         terms: &[(&Array, &Array)],
         b: Option<&Array>,
+        sums: Sums,
         ws: &mut Workspace,
     ) -> Result<Array> {
         if let [(x, w)] = terms {
-            return self.apply(x, w, b, ws);
+            return conv3d::forward_as(x, w, b, &self.geometry, sums, ws);
         }
         if self.geometry.groups > 1 {
             return one_by_one(self, terms, b, ws);
         }
         let (inputs, weights): (Vec<&Array>, Vec<&Array>) = terms.iter().copied().unzip();
         let (x, w) = (blocks::join(&inputs, ws)?, blocks::join(&weights, ws)?);
-        let y = self.apply(&x, &w, b, ws)?;
+        let y = conv3d::forward_as(&x, &w, b, &self.geometry, sums, ws)?;
         [x, w].into_iter().for_each(|a| ws.give(a));
         Ok(y)
     }
@@ -159,17 +171,15 @@ impl Affine for Conv3d {
         s: &Array,
         weights: &[&Array],
         x: &Array,
+        sums: Sums,
         ws: &mut Workspace,
     ) -> Result<Vec<Array>> {
         if weights.len() == 1 || self.geometry.groups > 1 {
-            return weights.iter().map(|w| self.transpose(s, w, x, ws)).collect();
+            return weights.iter().map(|w| self.back(s, w, x, sums, ws)).collect();
         }
         let w = blocks::join(weights, ws)?;
-        let [n, c, k, j, i] = five(x, "conv3d input")?;
-        let extent = [k, j, i];
-        let all = conv3d::grad_input_as(s, &w, &self.geometry, extent, Sums::Plain, ws)?;
-        let shape = [n, c, k, j, i];
-        let parts = blocks::split(&all, &vec![&shape[..]; weights.len()], ws)?;
+        let all = self.back(s, &w, x, sums, ws)?;
+        let parts = blocks::split(&all, &vec![x.shape(); weights.len()], ws)?;
         [all, w].into_iter().for_each(|a| ws.give(a));
         Ok(parts)
     }

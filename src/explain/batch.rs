@@ -1,0 +1,70 @@
+//! A batch some samples at a time. No sample's result depends on those beside it; what a walk
+//! keeps of each sample is most of the memory an explanation takes.
+
+use super::composite::Composite;
+use super::propagate::{Explanation, explain_at_once};
+use super::start::Start;
+use crate::Result;
+use crate::compute::{Array, Workspace, blocks};
+use crate::model::Graph;
+
+/// Explains every sample of `x [n, c, k, j, i]` on a canonical graph, all from one start.
+///
+/// # Errors
+/// As [`explain_each`].
+pub fn explain(
+    graph: &Graph,
+    x: &Array,
+    composite: &Composite,
+    start: Start,
+    ws: &mut Workspace,
+) -> Result<Explanation> {
+    explain_each(graph, x, composite, &vec![start; x.shape()[0]], ws)
+}
+
+/// Explains every sample of `x [n, c, k, j, i]` on a canonical graph, each from its start.
+///
+/// # Errors
+/// [`crate::Error::Model`] `E-MODEL-005` when a start does not fit the logits, `E-MODEL-006`
+/// when a layer must be folded first; `E-RULE-004` when a rule does not fit a layer.
+pub fn explain_each(
+    graph: &Graph,
+    x: &Array,
+    composite: &Composite,
+    starts: &[Start],
+    ws: &mut Workspace,
+) -> Result<Explanation> {
+    let (samples, some) = (x.shape()[0], at_once(graph, x)?);
+    if some >= samples || starts.len() != samples {
+        return explain_at_once(graph, ws.copy(x)?, composite, starts, ws);
+    }
+    let (scores, logits, ledgers, sinks) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+    let relevance = ws.take(x.dtype(), x.shape())?;
+    let mut all = Explanation { scores, logits, relevance, ledgers, sinks };
+    for (piece, starts) in starts.chunks(some).enumerate() {
+        let first = piece * some;
+        let part = blocks::samples(x, first..first + starts.len(), ws)?;
+        let found = explain_at_once(graph, part, composite, starts, ws)?;
+        blocks::place(&found.relevance, first, &mut all.relevance)?;
+        ws.give(found.relevance);
+        all.scores.extend(found.scores);
+        all.logits.extend(found.logits);
+        all.ledgers.extend(found.ledgers);
+        if piece == 0 {
+            all.sinks = found.sinks;
+            continue;
+        }
+        for ((_, sink), (_, more)) in all.sinks.iter_mut().zip(found.sinks) {
+            *sink = blocks::stack(&[sink, &more], ws)?;
+        }
+    }
+    Ok(all)
+}
+
+/// How many samples a walk should have: by the largest output of a layer.
+fn at_once(graph: &Graph, x: &Array) -> Result<usize> {
+    let rows = graph.describe(&x.shape()[1..])?;
+    let largest = rows.iter().map(|row| row.shape.iter().product());
+    let largest: usize = largest.max().unwrap_or_default();
+    Ok(blocks::at_once(largest * x.dtype().size_in_bytes()))
+}

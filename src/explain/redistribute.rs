@@ -1,0 +1,230 @@
+//! One engine for the whole family of rules that redistribute `z = W x + b`.
+//!
+//! A rule is data ([`super::terms`]): in each group of terms relevance is divided by the
+//! stabilised sum of contributions and carried back with the same weights. With gains that add
+//! to one, per sample:
+//! received = handed on + bias + stabiliser + degenerate, each summed on its own.
+
+use super::terms::{BiasPolicy, Feed, Group, Outputs, Tune, Way};
+use crate::Result;
+use crate::compute::conv3d::Sums;
+use crate::compute::flow::Flow;
+use crate::compute::relevance::{Quotient, Served};
+use crate::compute::{Array, Workspace, elementwise, relevance};
+use crate::model::graph::accumulate;
+use crate::model::layer::Affine;
+
+/// Where the relevance of one layer went; sums are per sample.
+#[derive(Debug)]
+pub struct Share {
+    /// Relevance of the input, shaped like it.
+    pub input: Array,
+    /// Taken by the bias.
+    pub bias: Vec<f64>,
+    /// The same per channel `[n, channels]`, with [`BiasPolicy::Sink`] and a bias.
+    pub sink: Option<Vec<f64>>,
+    /// Taken by the stabiliser.
+    pub stabiliser: Vec<f64>,
+    /// At outputs the group cannot serve.
+    pub degenerate: Vec<f64>,
+}
+
+/// What a term sees of an input without negative numbers, or of one with them.
+fn feed<'x>(
+    x: &'x Array,
+    feed: Feed,
+    signed: bool,
+    bounds: &[(f64, f64)],
+    ws: &mut Workspace,
+) -> Result<Fed<'x>> {
+    let filled = |value: &dyn Fn(usize) -> f64, ws: &mut Workspace| {
+        let values: Vec<f64> = (0..x.shape()[0]).map(value).collect();
+        elementwise::per_sample(x, &values, ws)
+    };
+    Ok(Fed::Made(match feed {
+        Feed::All => return Ok(Fed::Input(x)),
+        Feed::Positive if !signed => return Ok(Fed::Input(x)),
+        Feed::Positive => elementwise::part(x, true, ws)?,
+        Feed::Negative => elementwise::part(x, false, ws)?,
+        Feed::One => filled(&|_| 1.0, ws)?,
+        Feed::Low => filled(&|n| bounds.get(n).map_or(0.0, |b| b.0), ws)?,
+        Feed::High => filled(&|n| bounds.get(n).map_or(0.0, |b| b.1), ws)?,
+    }))
+}
+
+/// The input of a layer, or what was made of it.
+#[derive(Debug)]
+enum Fed<'x> {
+    Input(&'x Array),
+    Made(Array),
+}
+
+impl Fed<'_> {
+    fn array(&self) -> &Array {
+        match self {
+            Self::Input(x) => x,
+            Self::Made(x) => x,
+        }
+    }
+
+    fn recycle(self, ws: &mut Workspace) {
+        if let Self::Made(x) = self {
+            ws.give(x);
+        }
+    }
+}
+
+fn tuned(w: &Array, tune: Tune, ws: &mut Workspace) -> Result<Array> {
+    match tune {
+        Tune::All => ws.copy(w),
+        _ => elementwise::map(w, ws, |w| tune.of(w)),
+    }
+}
+
+/// The parts of a group's sum: per term input and weight, the bias of all, how it was made.
+struct Parts<'x> {
+    fed: Vec<Fed<'x>>,
+    weights: Vec<Array>,
+    bias: Option<Array>,
+    sums: Sums,
+}
+
+/// Contributions of a group, summed; none where no term can contribute.
+fn sum<'x>(
+    layer: &dyn Affine,
+    x: &'x Array,
+    signed: bool,
+    group: &Group,
+    way: &Way<'_>,
+    ws: &mut Workspace,
+) -> Result<Option<(Array, Parts<'x>)>> {
+    let (mut fed, mut weights, mut bias) = (Vec::new(), Vec::new(), None);
+    for term in group.active(signed) {
+        fed.push(feed(x, term.feed, signed, way.bounds, ws)?);
+        weights.push(tuned(layer.weight(), term.weight, ws)?);
+        if let (Some(tune), Some(b)) = (term.bias, layer.bias())
+            && way.bias != BiasPolicy::Drop
+        {
+            accumulate(&mut bias, tuned(b, tune, ws)?, ws)?;
+        }
+    }
+    if fed.is_empty() {
+        return Ok(None);
+    }
+    let terms: Vec<(&Array, &Array)> = fed.iter().map(Fed::array).zip(&weights).collect();
+    let sums = group.sums(signed);
+    let z = layer.apply_all(&terms, bias.as_ref(), sums, ws)?;
+    Ok(Some((z, Parts { fed, weights, bias, sums })))
+}
+
+/// Whether any relevance comes to the outputs a group serves. Groups that look at each other's
+/// sums are always made.
+fn served(group: &Group, z: &Array, r: &Flow<'_>, way: &Way<'_>) -> Result<bool> {
+    match group.outputs {
+        Outputs::Negative if !way.rescue => relevance::comes_to(r, z, false),
+        // The positive side also books what comes to outputs of exactly 0.
+        Outputs::All | Outputs::Positive | Outputs::Negative => Ok(true),
+    }
+}
+
+/// Redistributes `r`, relevance of the layer's output `z`, to the layer's input `x`.
+///
+/// # Errors
+/// [`crate::Error::Shape`] when shapes do not fit.
+pub fn redistribute(
+    layer: &dyn Affine,
+    x: &Array,
+    z: &Array,
+    r: &Flow<'_>,
+    way: &Way<'_>,
+    ws: &mut Workspace,
+) -> Result<Share> {
+    let zeros = || vec![0.0; x.shape()[0]];
+    let (mut bias, mut stabiliser, mut degenerate) = (zeros(), zeros(), zeros());
+    let (mut total, mut sink): (Option<Array>, Option<Vec<f64>>) = (None, None);
+    let signed = elementwise::any_negative(x)?;
+    // Which neurons have one sign only is known when both sums are.
+    let at_once = if way.rescue && way.groups.len() == 2 { 2 } else { 1 };
+    for groups in way.groups.chunks(at_once) {
+        let (mut sums, mut parts) = (Vec::new(), Vec::new());
+        for group in groups {
+            let made = match served(group, z, r, way)? {
+                true => sum(layer, x, signed, group, way, ws)?,
+                false => None,
+            };
+            let (sum, part) = made.unzip();
+            sums.push(sum);
+            parts.push(part);
+        }
+        let quotients = quotients(groups, sums, (r, z), way, ws)?;
+        for (Parts { fed, weights, bias: b, sums }, q) in parts.into_iter().flatten().zip(quotients)
+        {
+            add(&mut stabiliser, &q.stabiliser);
+            add(&mut degenerate, &q.degenerate);
+            if let Some(b) = b {
+                let share = of_bias(&q.by_channel, &b)?;
+                let per_sample = share.chunks(b.len().max(1)).map(|c| c.iter().sum());
+                add(&mut bias, &per_sample.collect::<Vec<f64>>());
+                if way.bias == BiasPolicy::Sink {
+                    add(sink.get_or_insert_with(|| vec![0.0; share.len()]), &share);
+                }
+            }
+            let used: Vec<&Array> = weights.iter().collect();
+            let back = layer.transpose_all(&q.s, &used, x, sums, ws)?;
+            for (fed, back) in fed.into_iter().zip(back) {
+                let handed = elementwise::times(fed.array(), &back, ws)?;
+                fed.recycle(ws);
+                ws.give(back);
+                accumulate(&mut total, handed, ws)?;
+            }
+            weights.into_iter().for_each(|w| ws.give(w));
+            ws.give(q.s);
+        }
+    }
+    let input = match total {
+        Some(input) => input,
+        None => x.zeros_like_type(x.shape()),
+    };
+    Ok(Share { input, bias, sink, stabiliser, degenerate })
+}
+
+/// The quotients of the groups that have sums; each is written over its sum unless the other
+/// group looks at it.
+fn quotients(
+    groups: &[Group],
+    mut sums: Vec<Option<Array>>,
+    (r, z): (&Flow<'_>, &Array),
+    way: &Way<'_>,
+    ws: &mut Workspace,
+) -> Result<Vec<Quotient>> {
+    let mut made = Vec::with_capacity(groups.len());
+    for (at, group) in groups.iter().enumerate() {
+        let last = at + 1 == groups.len();
+        let own = if last {
+            sums[at].take()
+        } else {
+            sums[at].as_ref().map(|s| ws.copy(s)).transpose()?
+        };
+        let Some(own) = own else { continue };
+        let only = match group.outputs {
+            Outputs::All => None,
+            Outputs::Positive => Some((z, true)),
+            Outputs::Negative => Some((z, false)),
+        };
+        let beside = if groups.len() == 2 { sums[1 - at].as_ref() } else { None };
+        let served = Served { gain: group.gain, only, beside };
+        made.push(relevance::quotient(r, own, served, way.stabiliser)?);
+    }
+    sums.into_iter().flatten().for_each(|sum| ws.give(sum));
+    Ok(made)
+}
+
+/// The share of a bias per sample and channel, from `Σ s` of each.
+fn of_bias(by_channel: &[f64], bias: &Array) -> Result<Vec<f64>> {
+    let bias = bias.to_f64()?;
+    Ok(by_channel.iter().zip(bias.iter().cycle()).map(|(s, b)| s * b).collect())
+}
+
+fn add(sum: &mut [f64], more: &[f64]) {
+    sum.iter_mut().zip(more).for_each(|(s, m)| *s += m);
+}
