@@ -165,7 +165,8 @@ def made(item, given, dtype):
     net.eval().requires_grad_(False)
     target = torch.eye(2, dtype=dtype)[torch.zeros(len(x), dtype=torch.long)]
     with Gradient(model=net, composite=COMPOSITES[word]()) as attributor:
-        return {"map": attributor(x, target)[1]}
+        # Relevance starts with the score, as ours does, not with 1.
+        return {"map": attributor(x, lambda logits: logits * target)[1]}
 
 
 def errors(path, item):

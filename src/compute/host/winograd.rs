@@ -1,6 +1,5 @@
 //! Convolutions of 3³ windows and step 1 with Winograd's minimal filtering over planes and
 //! rows: 12 products an output voxel instead of 27. See [`super::rows`].
-#![expect(clippy::needless_range_loop, reason = "positions are counted along both axes")]
 #![expect(unsafe_code, reason = "tasks write to separate parts of one output; kernels by table")]
 
 use rayon::prelude::*;
