@@ -1,6 +1,7 @@
 //! A rich record for tests: fake heads, every kind of finding, hostile words.
 
 mod arms;
+mod curves;
 mod head;
 mod regions;
 
@@ -318,6 +319,7 @@ fn findings(subjects: usize) -> Vec<Finding> {
     region.tables = vec![regions()];
     let mut out = randomisations();
     out.extend(arms::findings());
+    out.extend(curves::findings());
     out.extend([region, failed]);
     out.push(Finding::new("stability", COHORT, "noise", "1", Outcome::Unmeasurable { why }));
     let mut noise = Finding::new("deletion", COHORT, "area", "log-odds", Outcome::measured(1.75));

@@ -31,7 +31,7 @@ pub use self::worlds::World;
 /// Re-initialised networks of a trial.
 const DRAWS: usize = 39;
 /// Subjects audited in a trial.
-const AUDITED: usize = 8;
+const AUDITED: usize = 12;
 
 /// What a trial plants.
 #[derive(Clone, Copy)]

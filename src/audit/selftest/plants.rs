@@ -150,17 +150,14 @@ pub(super) fn doubling_rule(of: &mut Gathered) -> Result<()> {
     one_signed(of)
 }
 
-/// The first map of a folder, changed by hand.
+/// Every map of a folder, changed by hand.
 fn spoilt(folder: &Path, change: impl Fn(&Path, Volume) -> Result<()>) -> Result<()> {
     let unreadable = |e| Error::io("reading", folder, e);
-    let mut files: Vec<_> = std::fs::read_dir(folder)
-        .map_err(unreadable)?
-        .map(|entry| entry.map(|e| e.path()))
-        .collect::<std::io::Result<_>>()
-        .map_err(unreadable)?;
-    files.sort();
-    let first = files.first().ok_or_else(|| Error::internal("no maps"))?;
-    change(first, nifti::read_values(first)?.image)
+    for entry in std::fs::read_dir(folder).map_err(unreadable)? {
+        let path = entry.map_err(unreadable)?.path();
+        change(&path, nifti::read_values(&path)?.image)?;
+    }
+    Ok(())
 }
 
 fn write(path: &Path, grid: Grid, data: Vec<f32>) -> Result<()> {

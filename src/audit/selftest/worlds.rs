@@ -19,11 +19,11 @@ use crate::train::run::{RunSettings, cross_validate};
 use crate::train::settings::Settings;
 
 /// Subjects of a phantom cohort.
-const SUBJECTS: usize = 48;
+const SUBJECTS: usize = 120;
 /// Voxels along each axis, and their size in mm.
 const SHAPE: (usize, f64) = (32, 4.0);
 /// Epochs of a training, and of one that is stopped far too early.
-const EPOCHS: (usize, usize) = (30, 1);
+const EPOCHS: (usize, usize) = (40, 1);
 /// Bootstrap draws of a training's metrics.
 const DRAWS: usize = 500;
 

@@ -159,7 +159,7 @@ mod tests {
         let grid = Grid::centred([12, 10, 8], [1.0; 3]).expect("grid");
         let region = |v: usize| {
             let (i, j, k) = (v % 12, v / 12 % 10, v / 120);
-            if i < 5 { 1 } else { 2 + i32::from(j > 6 && k < 3) }
+            1 + i32::from(i < 5) + 2 * i32::from(j < 4) + 4 * i32::from(k < 3)
         };
         let mut noise = Seed(3).stream("test/atlas-fit");
         let labels: Vec<i32> = (0..960).map(region).collect();
@@ -183,7 +183,7 @@ mod tests {
         let case = head();
         let labels = case.labels.as_ref().expect("labels").data().to_vec();
         let (own, _) = margin(&case, &labels);
-        assert!(own.expect("defined") > 0.05);
+        assert!(own.expect("defined") > 0.01);
         let placed = placings(&case, &labels);
         for (wrong, right) in
             [(1, "mirrored"), (2, "moved +2 to right"), (5, "moved -2 to anterior")]
