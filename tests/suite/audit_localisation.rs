@@ -145,9 +145,11 @@ fn the_interval_of_the_cohort_fails_and_a_single_subject_only_warns() {
     };
     assert_eq!(verdict(&truth), Verdict::Pass);
     let one = |case: &Case, v: usize| {
-        if case.id == "sub-2" { 1.0 - truth(case, v) } else { truth(case, v) }
+        let n: f32 = case.id.trim_start_matches("sub-").parse().expect("number");
+        let signal = if n == 2.0 { -0.1 } else { 0.6 + 0.1 * n };
+        signal * truth(case, v) + random(case, v)
     };
-    assert_eq!(verdict(&one), Verdict::Warn, "one of eight is inverted");
+    assert_eq!(verdict(&one), Verdict::Warn, "one of eight lies below chance");
     assert_eq!(verdict(&|case, v| 1.0 - truth(case, v)), Verdict::Fail);
     assert_eq!(verdict(&random), Verdict::Fail, "chance is not enough");
 }

@@ -159,7 +159,7 @@ mod tests {
         let grid = Grid::centred([12, 10, 8], [1.0; 3]).expect("grid");
         let region = |v: usize| {
             let (i, j, k) = (v % 12, v / 12 % 10, v / 120);
-            1 + i32::from(i < 5) + 2 * i32::from(j < 4) + 4 * i32::from(k < 3)
+            1 + i32::from(i < 4) + 2 * i32::from(j < 5) + 4 * i32::from(k < 3)
         };
         let mut noise = Seed(3).stream("test/atlas-fit");
         let labels: Vec<i32> = (0..960).map(region).collect();
