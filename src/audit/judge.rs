@@ -237,6 +237,18 @@ pub fn number(value: f64) -> String {
     }
 }
 
+/// Whose a group of judgements is: subjects counted, the cohort named beside them.
+fn of_many(group: &[&Judgement]) -> String {
+    let subjects: Vec<&str> =
+        group.iter().map(|j| j.subject.as_str()).filter(|s| *s != COHORT).collect();
+    let cohort = if subjects.len() < group.len() { "the cohort and " } else { "" };
+    match subjects.as_slice() {
+        [one] => format!(" of {cohort}{one}"),
+        [first, ..] => format!(" of {cohort}{} subjects, first {first}", subjects.len()),
+        [] => String::new(),
+    }
+}
+
 /// One sentence per check, quantity and verdict, most serious first; many subjects with
 /// the same verdict share a sentence that quotes the first of them.
 fn summarise(judgements: &[Judgement], verdict: Verdict) -> Vec<String> {
@@ -258,8 +270,7 @@ fn summarise(judgements: &[Judgement], verdict: Verdict) -> Vec<String> {
             let who = match group.as_slice() {
                 [j] if j.subject == COHORT => String::new(),
                 [j] => format!(" of {}", j.subject),
-                [j, ..] => format!(" of {} subjects, first {}", group.len(), j.subject),
-                [] => String::new(),
+                all => of_many(all),
             };
             let because = group.first().map_or("", |j| j.because.as_str());
             (rank, format!("{}: {check}/{quantity}{who}: {because}.", word(rank.0)))

@@ -22,7 +22,7 @@ use crate::audit::case::Case;
 use crate::audit::checks::{Check, LIKENESS, interval, mean_within, of_cohort};
 use crate::audit::finding::{Cell, Column, Finding, Outcome, Table};
 use crate::card::{Better, Card};
-use crate::stats::{Stat, undefined};
+use crate::stats::{Stat, moments, undefined};
 
 /// What it says of itself.
 pub static CARD: Card = Card {
@@ -42,6 +42,9 @@ pub const ARMS: &str = "other methods against the audited map";
 
 /// What is compared, as the columns of [`ARMS`] have it.
 pub const MEASURES: [&str; 4] = ["Spearman of R", "Spearman of |R|", "cosine", "regions"];
+
+/// Where the order of regions stands among them.
+const REGIONS: usize = 3;
 
 /// The check.
 #[derive(Debug)]
@@ -127,6 +130,25 @@ fn against(bench: &Bench<'_>, arm: &Compared) -> Vec<[Stat; 4]> {
     }
 }
 
+/// How far methods agree on voxels and on the order of regions, in a sentence.
+fn spread(all: &[Vec<[Stat; 4]>]) -> Option<String> {
+    let range = |m: usize| -> Option<[f64; 2]> {
+        let means = all.iter().filter_map(|own| {
+            let values: Vec<f64> = own.iter().filter_map(|s| s[m].clone().ok()).collect();
+            moments::mean(&values).ok()
+        });
+        let range = means
+            .fold([f64::INFINITY, f64::NEG_INFINITY], |[low, high], v| [low.min(v), high.max(v)]);
+        range.iter().all(|v| v.is_finite()).then_some(range)
+    };
+    let ([low, high], [least, most]) = (range(0)?, range(REGIONS)?);
+    Some(format!(
+        "Voxel by voxel the methods agree with the audited map between {low:.2} and {high:.2}, on \
+         the order of regions between {least:.2} and {most:.2}: where the second is high and the \
+         first is not, they point to the same anatomy and not to the same voxels."
+    ))
+}
+
 impl Check for ArmAgreement {
     fn card(&self) -> &'static Card {
         &CARD
@@ -177,6 +199,7 @@ impl Check for ArmAgreement {
             tables.push(falls(bench, maps));
         }
         found[0].tables = tables;
+        found[0].notes.extend(spread(&all));
         found[0].notes.push(format!(
             "agreement_METHOD is the mean Spearman correlation of R over {} subjects; numbers in a \
              method's name are its settings: n draws or points, s noise, w window and s stride.",
