@@ -4,11 +4,13 @@
 use heatproof::audit::bench::Bench;
 use heatproof::audit::case::Case;
 use heatproof::audit::checks::Check;
+use heatproof::audit::checks::shortcuts::covariates_followed::CovariatesFollowed;
 use heatproof::audit::checks::shortcuts::poor_inputs::PoorInputs;
 use heatproof::audit::checks::shortcuts::sides_swapped::SidesSwapped;
 use heatproof::audit::finding::Finding;
 use heatproof::compute::{Array, Workspace};
 use heatproof::explain::Start;
+use heatproof::image::atlas::Atlas;
 use heatproof::model::Graph;
 use heatproof::model::graph::From;
 use heatproof::model::layers::{dense::Dense, flatten::Flatten};
@@ -81,4 +83,32 @@ fn sides_that_count_alike_may_be_swapped_and_a_marker_on_one_may_not() {
     let all = values(&other, "asymmetry", false);
     assert!(all.iter().all(|a| (a - 1.0).abs() < 1e-6), "{all:?}");
     assert!(cohort(&same, "asymmetry") < 0.9);
+}
+
+#[test]
+fn maps_that_follow_a_covariate_more_than_the_label_are_told() {
+    let mut cases = HEADS.clone();
+    for (n, case) in cases.iter_mut().enumerate() {
+        let size = [3.0, 1.0, 7.0, 5.0, 2.0, 8.0, 6.0, 4.0][n];
+        case.covariates.insert("size".to_owned(), size);
+        case.covariates.insert("other".to_owned(), f64::from(u8::from(n % 4 < 2)));
+    }
+    let atlas = Atlas::of_labels(cases[0].labels.as_ref().expect("labels"));
+    let told = |value: &dyn Fn(&Case) -> f32| {
+        let maps = cases.iter().map(|c| {
+            let labels = c.labels.as_ref().expect("labels").data();
+            labels.iter().map(|l| if *l == 1 { value(c) } else { 1.0 }).collect()
+        });
+        let (maps, seed) = (maps.collect(), Seed(75));
+        let mut bench = Bench::of_maps(&cases, maps, "test", &CLASSES, seed).expect("bench");
+        bench.atlas = Some(&atlas);
+        CovariatesFollowed.measure(&bench).expect("measured")
+    };
+    let by_size = told(&|c| 1.0 + c.covariates["size"] as f32);
+    assert!(cohort(&by_size, "covariate_size_p") <= 0.05, "{by_size:?}");
+    assert!(cohort(&by_size, "covariate_size") > cohort(&by_size, "label"));
+    assert!(by_size[0].notes[0].contains("covariate_size"));
+    let by_label = told(&|c| 1.0 + c.class as f32);
+    assert!(cohort(&by_label, "label_p") <= 0.05, "{by_label:?}");
+    assert!(by_label[0].notes[0].starts_with("No covariate"), "{by_label:?}");
 }

@@ -68,6 +68,21 @@ fn shares(parts: &[[f64; 3]]) -> Vec<Stat> {
     parts.iter().map(|p| ratio(p[0], all)).collect()
 }
 
+/// Per region of the atlas its share of |R| in every case; none without regions of all cases or
+/// where a map is zero.
+pub(in crate::audit::checks) fn region_shares(bench: &Bench<'_>) -> Option<Vec<Vec<f64>>> {
+    let atlas = bench.atlas.filter(|_| bench.cases.iter().all(|c| c.labels.is_some()))?;
+    let pairs = bench.cases.iter().zip(&bench.maps);
+    let all: Vec<Vec<f64>> = pairs
+        .map(|(case, map)| {
+            let own: std::result::Result<Vec<f64>, _> =
+                shares(&parts(case, Some(atlas), map)).into_iter().skip(2).collect();
+            own.ok()
+        })
+        .collect::<Option<_>>()?;
+    Some((0..atlas.len()).map(|r| all.iter().map(|own| own[r]).collect()).collect())
+}
+
 /// Mean |R| in the outer two voxels of the mask over that in the rest.
 fn boundary(case: &Case, map: &[f32]) -> Stat {
     let shape = case.grid.shape();

@@ -1,5 +1,6 @@
 //! Does the network decide by what is no anatomy of the label?
 
+pub mod covariates_followed;
 pub mod poor_inputs;
 pub mod sides_swapped;
 
@@ -10,5 +11,9 @@ pub const FAMILY: Family = Family {
     id: "shortcuts",
     title: "Shortcuts",
     question: "Does the network decide by what is no anatomy of the label?",
-    checks: &[&poor_inputs::PoorInputs, &sides_swapped::SidesSwapped],
+    checks: &[
+        &poor_inputs::PoorInputs,
+        &covariates_followed::CovariatesFollowed,
+        &sides_swapped::SidesSwapped,
+    ],
 };
