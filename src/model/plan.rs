@@ -30,7 +30,7 @@ pub enum Step {
     /// An affine layer and the ReLU that alone listens to it; in inference only.
     Rectified(usize),
     /// An affine layer of the network's input, volumes, and the block with a batch norm that
-    /// alone listens to it; in training only ([`super::first`]).
+    /// alone listens to it; in training only (the module `first`).
     First(usize, Block),
 }
 
