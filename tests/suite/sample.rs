@@ -59,6 +59,6 @@ fn the_kept_report_is_drawn_again_from_its_numbers() {
     for (n, (kept, drawn)) in pictures.iter().zip(&drawn).enumerate() {
         alike(&format!("picture {n} of the page"), kept, drawn);
     }
-    let shown = "figures/slices_overlay-sub-015.png";
+    let shown = "figures/slices_overlay-sub-036.png";
     alike(shown, &read(&kept, shown), &read(copy.path(), shown));
 }
