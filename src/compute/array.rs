@@ -6,6 +6,8 @@
 
 use candle_core::{CpuStorage, DType, Storage, Tensor};
 
+#[cfg(feature = "cuda")]
+use super::cuda::Card;
 use super::host::tiles::sum_and_mass;
 use crate::error::TensorResult;
 use crate::{Error, Result};
@@ -123,6 +125,22 @@ macro_rules! by_type {
     };
 }
 
+/// Lets the card answer where the array lies there: `on_card!(array, card => result)`. Nothing in
+/// a program without CUDA.
+#[cfg(feature = "cuda")]
+macro_rules! on_card {
+    ($array:expr, $card:ident => $body:expr) => {
+        if let Some($card) = $array.card()? {
+            return $body;
+        }
+    };
+}
+#[cfg(not(feature = "cuda"))]
+macro_rules! on_card {
+    ($array:expr, $card:ident => $body:expr) => {};
+}
+pub(crate) use on_card;
+
 /// An owned array. Shapes are in tensor order, for volumes `[n, c, k, j, i]`.
 #[derive(Debug)]
 pub struct Array {
@@ -148,9 +166,99 @@ impl Array {
         Self { storage: Storage::Cpu(T::store(data)), shape: shape.to_vec() }
     }
 
-    /// Zeros of the same number type as `self`.
-    pub fn zeros_like_type(&self, shape: &[usize]) -> Self {
-        by_type!(self, T => Self::zeros::<T>(shape))
+    /// An array of numbers that are already where they belong.
+    #[cfg(feature = "cuda")]
+    pub(super) fn stored(storage: Storage, shape: &[usize]) -> Self {
+        Self { storage, shape: shape.to_vec() }
+    }
+
+    /// Where the numbers are.
+    #[cfg(feature = "cuda")]
+    pub(super) fn storage(&self) -> &Storage {
+        &self.storage
+    }
+
+    /// Whether the numbers are on the host.
+    pub fn on_host(&self) -> bool {
+        matches!(self.storage, Storage::Cpu(_))
+    }
+
+    /// The card the numbers are on, if they are on one.
+    ///
+    /// # Errors
+    /// [`Error::Internal`] when it is not the card in use.
+    #[cfg(feature = "cuda")]
+    pub(super) fn card(&self) -> Result<Option<&'static Card>> {
+        if self.on_host() {
+            return Ok(None);
+        }
+        let card = Card::opened().filter(|card| card.holds(&self.storage));
+        card.map(Some).ok_or_else(|| Error::internal("an array of a card that is not in use"))
+    }
+
+    /// Zeros of the same number type as `self`, where `self` is.
+    ///
+    /// # Errors
+    /// `E-DEVICE-003` when the card's memory is short.
+    pub fn zeros_like_type(&self, shape: &[usize]) -> Result<Self> {
+        on_card!(self, card => card.zeros(self.dtype(), shape));
+        Ok(by_type!(self, T => Self::zeros::<T>(shape)))
+    }
+
+    /// An array of the same number type without numbers, on the host.
+    pub fn nothing(&self) -> Self {
+        by_type!(self, T => Self::zeros::<T>(&[0]))
+    }
+
+    /// The array on the device in use ([`super::device`]).
+    ///
+    /// # Errors
+    /// `E-DEVICE-003` when the card's memory is short.
+    pub fn at_work(self) -> Result<Self> {
+        #[cfg(feature = "cuda")]
+        if let (true, Some(card)) = (self.on_host(), Card::opened()) {
+            return card.take(&self);
+        }
+        Ok(self)
+    }
+
+    /// The array where `other` is.
+    ///
+    /// # Errors
+    /// `E-DEVICE-003` when the card fails.
+    pub fn beside(self, other: &Self) -> Result<Self> {
+        if other.on_host() { self.at_rest() } else { self.at_work() }
+    }
+
+    /// The array on the host.
+    ///
+    /// # Errors
+    /// `E-DEVICE-003` when the card fails.
+    pub fn at_rest(self) -> Result<Self> {
+        if self.on_host() { Ok(self) } else { self.fetched() }
+    }
+
+    /// A copy on the host.
+    ///
+    /// # Errors
+    /// `E-DEVICE-003` when the card fails.
+    pub fn fetched(&self) -> Result<Self> {
+        on_card!(self, card => card.give(self));
+        by_type!(self, T => Self::from_vec(self.host::<T>()?.to_vec(), &self.shape))
+    }
+
+    /// Lets `body` change the numbers on the host, wherever they are.
+    ///
+    /// # Errors
+    /// Those of `body`; `E-DEVICE-003` when the card fails.
+    pub fn edit<T: Real>(&mut self, body: impl FnOnce(&mut [T]) -> Result<()>) -> Result<()> {
+        if self.on_host() {
+            return body(self.host_mut()?);
+        }
+        let mut copy = self.fetched()?;
+        body(copy.host_mut()?)?;
+        *self = copy.at_work()?;
+        Ok(())
     }
 
     /// Copies a tensor.
@@ -224,11 +332,12 @@ impl Array {
         }
     }
 
-    /// All numbers as f64.
+    /// All numbers as f64, on the host.
     ///
     /// # Errors
     /// As [`Array::host`].
     pub fn to_f64(&self) -> Result<Vec<f64>> {
+        on_card!(self, card => card.give(self)?.to_f64());
         by_type!(self, T => Ok(self.host::<T>()?.iter().map(|v| v.wide()).collect()))
     }
 
@@ -237,6 +346,7 @@ impl Array {
     /// # Errors
     /// As [`Array::host`].
     pub fn cast<T: Real>(&self) -> Result<Self> {
+        on_card!(self, card => card.take(&card.give(self)?.cast::<T>()?));
         let data = by_type!(self, S => {
             self.host::<S>()?.iter().map(|v| T::of(v.wide())).collect::<Vec<T>>()
         });
@@ -260,6 +370,7 @@ impl Array {
     /// # Errors
     /// As [`Array::host`].
     pub fn duplicate(&self) -> Result<Self> {
+        on_card!(self, card => card.copy(self));
         by_type!(self, T => Self::from_vec(self.host::<T>()?.to_vec(), &self.shape))
     }
 
@@ -271,6 +382,7 @@ impl Array {
         let row: usize = self.shape[1..].iter().product();
         let mut shape = self.shape.clone();
         shape[0] = to - from;
+        on_card!(self, card => card.part(self, from * row, &shape));
         by_type!(self, T => {
             Self::from_vec(self.host::<T>()?[from * row..to * row].to_vec(), &shape)
         })
@@ -281,6 +393,7 @@ impl Array {
     /// # Errors
     /// As [`Array::host`].
     pub fn sums(&self) -> Result<(f64, f64)> {
+        on_card!(self, card => Ok(card.row_sums(self, 1)?[0]));
         by_type!(self, T => {
             let [sum, mass] = sum_and_mass(self.host::<T>()?);
             Ok((sum, mass))

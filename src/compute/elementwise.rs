@@ -2,7 +2,9 @@
 
 use rayon::prelude::*;
 
-use super::array::{Array, Real};
+use super::array::{Array, Real, on_card};
+#[cfg(feature = "cuda")]
+use super::cuda;
 use super::workspace::Workspace;
 use crate::{Error, Result, by_type};
 
@@ -22,6 +24,7 @@ fn same(a: &Array, b: &Array, what: &str) -> Result<()> {
 /// # Errors
 /// [`Error::Internal`] when the array is not on the host.
 pub fn relu(x: &Array, ws: &mut Workspace) -> Result<Array> {
+    on_card!(x, card => cuda::relu(card, x));
     let mut y = ws.take(x.dtype(), x.shape())?;
     by_type!(x, T => {
         let source = x.host::<T>()?.par_chunks(PIECE);

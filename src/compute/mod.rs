@@ -1,8 +1,9 @@
 //! Kernels: 3D convolution, pooling, batch statistics, dense products and the
 //! elementwise steps of relevance, forward and backward, over candle storages.
 //!
-//! Two implementations of the heavy operations: [`reference`](mod@reference) (nested loops in
-//! f64, the truth the other is held to) and `host` (CPU). There is none for GPUs.
+//! Three implementations of the heavy operations: [`reference`](mod@reference) (nested loops in
+//! f64, the truth the others are held to), `host` (CPU) and, with the feature `cuda`, `cuda`. Each
+//! operation is done where its first array lies ([`device`]).
 //! All results are independent of the number of threads: work is cut by shape alone
 //! and partial sums are added in a fixed order.
 
@@ -12,7 +13,10 @@ pub mod batch_norm;
 pub mod blocks;
 pub mod conformance;
 pub mod conv3d;
+#[cfg(feature = "cuda")]
+pub mod cuda;
 pub mod dense;
+pub mod device;
 pub mod elementwise;
 pub mod flow;
 pub mod fused;

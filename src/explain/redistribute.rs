@@ -183,7 +183,7 @@ pub fn redistribute(
     }
     let input = match total {
         Some(input) => input,
-        None => x.zeros_like_type(x.shape()),
+        None => x.zeros_like_type(x.shape())?,
     };
     Ok(Share { input, bias, sink, stabiliser, degenerate })
 }

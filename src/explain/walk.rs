@@ -177,7 +177,7 @@ impl<'a> Walk<'a> {
         match node.layer.role() {
             Role::Pointwise | Role::Link => Ok(same(r)),
             Role::Gate => {
-                let none = inputs[1].zeros_like_type(inputs[1].shape());
+                let none = inputs[1].zeros_like_type(inputs[1].shape())?;
                 Ok(flows(vec![r, Flow::Whole(none)], "signal"))
             }
             Role::Split | Role::Reshape => {

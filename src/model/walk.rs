@@ -66,7 +66,7 @@ impl Graph {
                     let shape = self.nodes()[last - 1].layer.out_shape(&[&z.shape()[1..]])?;
                     let _ = self.nodes()[last].layer.out_shape(&[&shape])?;
                     let done = fused::forward(z, None, kernel, ws)?;
-                    let nothing = || done.output.zeros_like_type(&[0]);
+                    let nothing = || done.output.nothing();
                     if let Some(n) = over.filter(|n| !wanted(*n)) {
                         ws.give(std::mem::replace(&mut trace.outputs[n], nothing()));
                     }
@@ -77,7 +77,7 @@ impl Graph {
                     let x = trace.at(self.nodes()[n].inputs[0]);
                     match rectified(&self.nodes()[n], x, ws)? {
                         Some(y) => {
-                            trace.outputs.extend([y.zeros_like_type(&[0]), y]);
+                            trace.outputs.extend([y.nothing(), y]);
                             trace.saved.extend([Saved::Nothing, Saved::Nothing]);
                         }
                         None => self.extend_all(&mut trace, step, ws)?,

@@ -98,7 +98,7 @@ impl Layer for Conv3d {
         };
         let dw = conv3d::grad_weight(x, pass.grad, &self.geometry, ws)?;
         let db = match pass.saved {
-            Saved::Centred => self.bias.zeros_like_type(self.bias.shape()),
+            Saved::Centred => self.bias.zeros_like_type(self.bias.shape())?,
             _ => elementwise::channel_sums(pass.grad)?,
         };
         Ok(Gradients { inputs, parameters: vec![dw, db] })

@@ -1,0 +1,21 @@
+//! NVIDIA cards: memory and kernels on candle's CUDA storages.
+//!
+//! The kernels are CUDA C++ (`kernels/`), compiled by NVRTC when a number type is first used. All
+//! work of a program goes through one stream of one card, so that what one thread asked for is done
+//! before what another asks for next. Sums are taken in an order that shapes alone decide: the same
+//! launch gives the same bits again.
+//!
+//! `unsafe` stays in `card` and `launch`. That kernels get the arguments they declare, stay within
+//! their arrays and read only what was written is shown by running them, emulated, on the CPU
+//! (`tools/cuda/emulator`), where every array lies between guards and begins as NaN.
+
+pub mod card;
+mod elementwise;
+mod launch;
+mod rows;
+#[cfg(test)]
+mod tests;
+
+pub use card::Card;
+pub use elementwise::*;
+pub use launch::Argument;

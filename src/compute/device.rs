@@ -1,0 +1,98 @@
+//! Where the numbers are worked on: this machine's processors, or a card.
+//!
+//! One place for the whole program, chosen once. Work begins and ends on the host: a network and
+//! its input go to the card with the first layer, and what comes out comes back with the last.
+
+use std::fmt;
+use std::str::FromStr;
+use std::sync::OnceLock;
+
+use crate::{Error, Result};
+
+/// The device asked for.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Asked {
+    /// A card if there is one.
+    Auto,
+    /// The processors.
+    #[default]
+    Cpu,
+    /// The card of this number.
+    Cuda(usize),
+}
+
+impl FromStr for Asked {
+    type Err = Error;
+
+    fn from_str(word: &str) -> Result<Self> {
+        let card = match word.split_once(':') {
+            Some(("cuda", number)) => number.parse().ok().map(Self::Cuda),
+            _ => None,
+        };
+        match word {
+            "auto" => Ok(Self::Auto),
+            "cpu" => Ok(Self::Cpu),
+            "cuda" => Ok(Self::Cuda(0)),
+            _ => card.ok_or_else(|| {
+                Error::usage(
+                    "E-DEVICE-001",
+                    format!("there is no device {word:?}"),
+                    "Choose auto, cpu, cuda or cuda:N, with N the number of the card from 0",
+                )
+            }),
+        }
+    }
+}
+
+impl fmt::Display for Asked {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Auto => f.write_str("auto"),
+            Self::Cpu => f.write_str("cpu"),
+            Self::Cuda(number) => write!(f, "cuda:{number}"),
+        }
+    }
+}
+
+/// What was chosen.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Choice {
+    /// `cpu` or `cuda:N`.
+    pub device: String,
+    /// Why a card that was asked for, if there is one, is not used.
+    pub instead: Option<String>,
+}
+
+static CHOSEN: OnceLock<Choice> = OnceLock::new();
+
+/// Chooses the device for the rest of the program; the first choice stays.
+///
+/// # Errors
+/// `E-DEVICE-002` when the card asked for cannot be used.
+pub fn choose(asked: Asked) -> Result<&'static Choice> {
+    if let Some(choice) = CHOSEN.get() {
+        return Ok(choice);
+    }
+    let cpu = |instead| Choice { device: "cpu".to_owned(), instead };
+    let choice = match asked {
+        Asked::Cpu => cpu(None),
+        Asked::Cuda(number) => open(number)?,
+        Asked::Auto => open(0).unwrap_or_else(|why| cpu(Some(why.to_string()))),
+    };
+    Ok(CHOSEN.get_or_init(|| choice))
+}
+
+#[cfg(feature = "cuda")]
+fn open(number: usize) -> Result<Choice> {
+    super::cuda::Card::open(number)?;
+    Ok(Choice { device: format!("cuda:{number}"), instead: None })
+}
+
+#[cfg(not(feature = "cuda"))]
+fn open(_: usize) -> Result<Choice> {
+    Err(Error::usage(
+        "E-DEVICE-002",
+        "this program was built without CUDA",
+        "Use heatproof-cuda, or --device cpu",
+    ))
+}
