@@ -1,6 +1,16 @@
 //! What made a file, from what: written into every output.
 
+use std::sync::OnceLock;
+
 use serde::{Deserialize, Serialize};
+
+/// The device of this process, once it is chosen.
+static DEVICE: OnceLock<String> = OnceLock::new();
+
+/// Says what this process works on; the first word stays.
+pub fn works_on(device: &str) {
+    let _ = DEVICE.set(device.to_owned());
+}
 
 /// Reproducible part: equal runs have equal provenance.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -43,7 +53,7 @@ impl Provenance {
             settings: Vec::new(),
             seed,
             inputs: Vec::new(),
-            engine: "cpu f32".to_owned(),
+            engine: format!("{} f32", DEVICE.get().map_or("cpu", String::as_str)),
         }
     }
 }

@@ -143,7 +143,7 @@ impl CustomOp1 for MaxPool {
         // candle keeps no room for the places, so they are found again
         let maxima =
             pool3d::max_forward(&array(x)?, &self.0, ws).map_err(candle_core::Error::wrap)?;
-        tensor(pool3d::max_backward(&array(grad)?, &maxima.places, input, ws)).map(Some)
+        tensor(pool3d::max_backward(&array(grad)?, &maxima.places, &self.0, input, ws)).map(Some)
     }
 }
 

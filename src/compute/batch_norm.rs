@@ -2,7 +2,7 @@
 
 use rayon::prelude::*;
 
-use super::array::{Array, Real};
+use super::array::{Array, Real, on_card};
 use super::elementwise::sums_of_two;
 use super::host::tiles::{merged, moments};
 use super::workspace::Workspace;
@@ -31,9 +31,7 @@ impl Moments {
     pub fn add(&mut self, x: &Array) -> Result<()> {
         let channels = x.shape()[1];
         let voxels: usize = x.shape()[2..].iter().product();
-        let lines: Vec<[f64; 3]> = by_type!(x, T => {
-            x.host::<T>()?.par_chunks(voxels).map(moments).collect()
-        });
+        let lines = lines_of(x, voxels)?;
         self.0.resize(channels, [0.0; 3]);
         for sample in lines.chunks(channels) {
             self.0.iter_mut().zip(sample).for_each(|(all, &line)| *all = merged(*all, line));
@@ -47,11 +45,18 @@ impl Moments {
     }
 }
 
+/// Count, mean and squares of every channel of every sample.
+fn lines_of(x: &Array, voxels: usize) -> Result<Vec<[f64; 3]>> {
+    on_card!(x, card => card.row_moments(x, x.len() / voxels.max(1)));
+    by_type!(x, T => Ok(x.host::<T>()?.par_chunks(voxels).map(moments).collect()))
+}
+
 /// `y = x · scale[c] + shift[c]`.
 ///
 /// # Errors
 /// [`crate::Error::Internal`] when the array is not on the host.
 pub fn affine(x: &Array, scale: &[f64], shift: &[f64], ws: &mut Workspace) -> Result<Array> {
+    on_card!(x, card => card.affine(x, scale, shift));
     let channels = x.shape()[1];
     let voxels: usize = x.shape()[2..].iter().product();
     let mut y = ws.take(x.dtype(), x.shape())?;
@@ -81,14 +86,30 @@ pub fn backward(
     let (samples, channels) = (x.shape()[0], x.shape()[1]);
     let voxels: usize = x.shape()[2..].iter().product();
     let count = (samples * voxels) as f64;
+    let inverse = |c: usize| 1.0 / (variance[c] + epsilon).sqrt();
+    // dx = a·dy + b·x + d, the three constants of a channel
+    let map = |c: usize, dgamma: f64, dbeta: f64| {
+        let a = gamma[c] * inverse(c);
+        let b = -a * inverse(c) * dgamma / count;
+        [a, b, -a * dbeta / count - b * mean[c]]
+    };
+    on_card!(x, card => {
+        let lines = card.row_products(x, dy, samples * channels, mean)?;
+        let sum = |c: usize, of: usize| -> f64 {
+            lines.iter().skip(c).step_by(channels).map(|line| line[of]).sum()
+        };
+        let dgamma: Vec<f64> = (0..channels).map(|c| sum(c, 0) * inverse(c)).collect();
+        let dbeta: Vec<f64> = (0..channels).map(|c| sum(c, 1)).collect();
+        let maps: Vec<_> = (0..channels).map(|c| map(c, dgamma[c], dbeta[c])).collect();
+        Ok((card.combined(x, dy, &maps)?, dgamma, dbeta))
+    });
     let mut dx = ws.take(x.dtype(), x.shape())?;
     by_type!(x, T => {
         let (xd, gd) = (x.host::<T>()?, dy.host::<T>()?);
         let (dgamma, dbeta): (Vec<f64>, Vec<f64>) = (0..channels)
             .into_par_iter()
             .map(|c| {
-                let inverse = 1.0 / (variance[c] + epsilon).sqrt();
-                let (mut hat, mut plain) = (0.0, 0.0);
+                let (inverse, mut hat, mut plain) = (inverse(c), 0.0, 0.0);
                 for n in 0..samples {
                     let from = (n * channels + c) * voxels;
                     let (x, g) = (&xd[from..from + voxels], &gd[from..from + voxels]);
@@ -101,12 +122,7 @@ pub fn backward(
             .unzip();
         dx.host_mut::<T>()?.par_chunks_mut(voxels).enumerate().for_each(|(at, dx)| {
             let c = at % channels;
-            let inverse = 1.0 / (variance[c] + epsilon).sqrt();
-            // dx = a·dy + b·x + d, the three constants of this channel
-            let a = gamma[c] * inverse;
-            let b = -a * inverse * dgamma[c] / count;
-            let d = -a * dbeta[c] / count - b * mean[c];
-            let (a, b, d) = (T::of(a), T::of(b), T::of(d));
+            let [a, b, d] = map(c, dgamma[c], dbeta[c]).map(T::of);
             let range = at * voxels..(at + 1) * voxels;
             for ((dx, &x), &g) in dx.iter_mut().zip(&xd[range.clone()]).zip(&gd[range]) {
                 *dx = a * g + b * x + d;

@@ -3,7 +3,7 @@
 
 use std::ops::Range;
 
-use super::array::{Array, Real};
+use super::array::{Array, Real, on_card};
 use super::workspace::Workspace;
 use crate::{Error, Result, by_type};
 
@@ -22,6 +22,7 @@ pub fn join(parts: &[&Array], ws: &mut Workspace) -> Result<Array> {
         let shapes: Vec<&[usize]> = parts.iter().map(|p| p.shape()).collect();
         return Err(Error::shape("join", first.shape(), shapes));
     }
+    on_card!(first, card => card.join(parts, &shape));
     let mut y = ws.take(first.dtype(), &shape)?;
     let sample: usize = shape[1..].iter().product();
     by_type!(first, T => {
@@ -50,6 +51,7 @@ pub fn stack(parts: &[&Array], ws: &mut Workspace) -> Result<Array> {
     }
     let mut shape = first.shape().to_vec();
     shape[0] = parts.iter().map(|p| p.shape()[0]).sum();
+    on_card!(first, card => card.stack(parts, &shape));
     let mut y = ws.take(first.dtype(), &shape)?;
     by_type!(first, T => {
         let mut rest = y.host_mut::<T>()?;
@@ -78,8 +80,9 @@ pub fn at_once(bytes: usize) -> usize {
 pub fn samples(x: &Array, some: Range<usize>, ws: &mut Workspace) -> Result<Array> {
     let mut shape = x.shape().to_vec();
     shape[0] = some.len();
-    let mut y = ws.take(x.dtype(), &shape)?;
     let from = some.start * (x.len() / x.shape()[0].max(1));
+    on_card!(x, card => card.part(x, from, &shape));
+    let mut y = ws.take(x.dtype(), &shape)?;
     by_type!(x, T => {
         let source = &x.host::<T>()?[from..from + y.len()];
         y.host_mut::<T>()?.copy_from_slice(source);
@@ -97,6 +100,7 @@ pub fn place(part: &Array, first: usize, whole: &mut Array) -> Result<()> {
         return Err(Error::shape("place", whole.shape(), part.shape()));
     }
     let from = first * (whole.len() / whole.shape()[0]);
+    on_card!(whole, card => card.copy_rows((part, (0, 0)), (whole, (from, 0)), [1, part.len()]));
     by_type!(part, T => {
         whole.host_mut::<T>()?[from..from + part.len()].copy_from_slice(part.host::<T>()?);
     });
@@ -114,6 +118,7 @@ pub fn split(whole: &Array, shapes: &[&[usize]], ws: &mut Workspace) -> Result<V
     if lens.iter().sum::<usize>() != sample || shapes.iter().any(|s| s[0] != samples) {
         return Err(Error::shape("split", whole.shape(), shapes));
     }
+    on_card!(whole, card => card.split(whole, shapes));
     let mut from = 0;
     let mut parts = Vec::with_capacity(shapes.len());
     for (shape, len) in shapes.iter().zip(lens) {
@@ -158,6 +163,7 @@ pub fn pad(
     let small = super::five(x, "pad input")?;
     let mut large = small;
     (0..4).for_each(|a| large[a + 1] += before[a] + after[a]);
+    on_card!(x, card => card.pad(x, &large, before, value));
     let mut y = ws.take(x.dtype(), &large)?;
     by_type!(x, T => {
         let (source, target) = (x.host::<T>()?, y.host_mut::<T>()?);
@@ -178,6 +184,7 @@ pub fn crop(y: &Array, small: [usize; 5], before: Border, ws: &mut Workspace) ->
     if small[0] != large[0] || (0..4).any(|a| small[a + 1] + before[a] > large[a + 1]) {
         return Err(Error::shape("pad output", small, large));
     }
+    on_card!(y, card => card.crop(y, &small, before));
     let mut x = ws.take(y.dtype(), &small)?;
     by_type!(y, T => {
         let (source, target) = (y.host::<T>()?, x.host_mut::<T>()?);
@@ -197,6 +204,7 @@ pub fn border_sums(y: &Array, small: [usize; 5], before: Border) -> Result<Vec<f
     if small[0] != large[0] || (0..4).any(|a| small[a + 1] + before[a] > large[a + 1]) {
         return Err(Error::shape("pad output", small, large));
     }
+    on_card!(y, card => card.border_sums(y, &small, before));
     let within = |a: usize, at: usize| (before[a]..before[a] + small[a + 1]).contains(&at);
     let [_, c, k, j, i] = large;
     by_type!(y, T => {
@@ -217,21 +225,53 @@ pub fn border_sums(y: &Array, small: [usize; 5], before: Border) -> Result<Vec<f
     })
 }
 
-/// Index in `small` of every number of `large`: extents of `small` are those of `large` or 1.
-fn spread_index(small: &[usize], large: &[usize]) -> Result<impl Fn(usize) -> usize> {
+/// The three spatial axes of `[n, c, k, j, i]` in reverse.
+///
+/// # Errors
+/// [`Error::Shape`] for another number of axes.
+pub fn reversed(x: &Array) -> Result<Array> {
+    let [n, c, a, b, d] = super::five(x, "an image")?;
+    let shape = [n, c, d, b, a];
+    on_card!(x, card => {
+        let axes = [(n, c * a * b * d), (c, a * b * d), (d, 1), (b, d), (a, b * d)];
+        card.picked(x, &shape, &axes)
+    });
+    by_type!(x, T => {
+        let source = x.host::<T>()?;
+        let mut data = Vec::with_capacity(source.len());
+        for channel in source.chunks(a * b * d) {
+            for w in 0..d {
+                for v in 0..b {
+                    data.extend((0..a).map(|u| channel[(u * b + v) * d + w]));
+                }
+            }
+        }
+        Array::from_vec(data, &shape)
+    })
+}
+
+/// Per axis of `large`, outermost first: its extent and the step within `small`, whose extents are
+/// those of `large` or 1.
+fn spread_axes(small: &[usize], large: &[usize]) -> Result<Vec<(usize, usize)>> {
     if small.len() != large.len() || small.iter().zip(large).any(|(s, l)| s != l && *s != 1) {
         return Err(Error::shape("spread", large, small));
     }
-    // (extent of the large array, step within the small one) from the innermost axis out
     let mut axes = Vec::with_capacity(large.len());
     let mut step = 1;
     for (&s, &l) in small.iter().zip(large).rev() {
         axes.push((l, if s == 1 { 0 } else { step }));
         step *= s;
     }
+    axes.reverse();
+    Ok(axes)
+}
+
+/// Index in `small` of every number of `large`.
+fn spread_index(small: &[usize], large: &[usize]) -> Result<impl Fn(usize) -> usize> {
+    let axes = spread_axes(small, large)?;
     Ok(move |mut at: usize| {
         let mut index = 0;
-        for &(extent, step) in &axes {
+        for &(extent, step) in axes.iter().rev() {
             index += at % extent * step;
             at /= extent;
         }
@@ -244,6 +284,7 @@ fn spread_index(small: &[usize], large: &[usize]) -> Result<impl Fn(usize) -> us
 /// # Errors
 /// [`Error::Shape`] when `g` cannot be spread over `x`.
 pub fn gated(x: &Array, g: &Array, ws: &mut Workspace) -> Result<Array> {
+    on_card!(x, card => card.gated(x, g, &spread_axes(g.shape(), x.shape())?));
     let index = spread_index(g.shape(), x.shape())?;
     let mut y = ws.take(x.dtype(), x.shape())?;
     by_type!(x, T => {
@@ -260,6 +301,7 @@ pub fn gated(x: &Array, g: &Array, ws: &mut Workspace) -> Result<Array> {
 /// # Errors
 /// [`Error::Shape`] when shapes do not agree.
 pub fn gate_gradient(x: &Array, y: &Array, small: &[usize]) -> Result<Array> {
+    on_card!(x, card => card.by_host(&[x, y], |a| gate_gradient(&a[0], &a[1], small)));
     let index = spread_index(small, x.shape())?;
     let mut sums = vec![0.0; small.iter().product()];
     by_type!(x, T => {

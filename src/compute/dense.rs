@@ -5,7 +5,7 @@
 
 use rayon::prelude::*;
 
-use super::array::{Array, Real};
+use super::array::{Array, Real, on_card};
 use super::host::tiles::{add_scaled, dot};
 use super::workspace::Workspace;
 use crate::{Error, Result, by_type};
@@ -37,6 +37,7 @@ pub fn forward(x: &Array, w: &Array, b: Option<&Array>, ws: &mut Workspace) -> R
     if b.is_some_and(|b| b.shape() != [o]) {
         return Err(Error::shape("dense bias", [o], b.map(Array::shape)));
     }
+    on_card!(x, card => card.dense(x, w, b));
     let mut y = ws.take(x.dtype(), &[n, o])?;
     by_type!(x, T => {
         let (xd, wd) = (x.host::<T>()?, w.host::<T>()?);
@@ -59,6 +60,7 @@ pub fn grad_input(dy: &Array, w: &Array, ws: &mut Workspace) -> Result<Array> {
     if o != wo {
         return Err(Error::shape("dense gradient", [n, wo], dy.shape()));
     }
+    on_card!(dy, card => card.dense_grad_input(dy, w));
     let mut dx = ws.take(dy.dtype(), &[n, i])?;
     by_type!(dy, T => {
         let (dyd, wd) = (dy.host::<T>()?, w.host::<T>()?);
@@ -82,6 +84,7 @@ pub fn grad_weight(x: &Array, dy: &Array, ws: &mut Workspace) -> Result<Array> {
     if n != m {
         return Err(Error::shape("dense gradient", [n, o], dy.shape()));
     }
+    on_card!(x, card => card.dense_grad_weight(x, dy));
     let mut dw = ws.take(x.dtype(), &[o, i])?;
     by_type!(x, T => {
         let (xd, dyd) = (x.host::<T>()?, dy.host::<T>()?);

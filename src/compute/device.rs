@@ -7,6 +7,7 @@ use std::fmt;
 use std::str::FromStr;
 use std::sync::OnceLock;
 
+use super::array::Array;
 use crate::{Error, Result};
 
 /// The device asked for.
@@ -79,7 +80,24 @@ pub fn choose(asked: Asked) -> Result<&'static Choice> {
         Asked::Cuda(number) => open(number)?,
         Asked::Auto => open(0).unwrap_or_else(|why| cpu(Some(why.to_string()))),
     };
+    crate::provenance::works_on(&choice.device);
     Ok(CHOSEN.get_or_init(|| choice))
+}
+
+/// Whether work is done on a card.
+pub fn on_card() -> bool {
+    #[cfg(feature = "cuda")]
+    return super::cuda::Card::opened().is_some();
+    #[cfg(not(feature = "cuda"))]
+    false
+}
+
+/// `x` where the work is done, for `body`, and what comes out where `x` was.
+///
+/// # Errors
+/// Those of `body`; `E-DEVICE-003` when the card fails.
+pub fn at_work(x: &Array, body: impl FnOnce(&Array) -> Result<Array>) -> Result<Array> {
+    if on_card() && x.on_host() { body(&x.duplicate()?.at_work()?)?.at_rest() } else { body(x) }
 }
 
 #[cfg(feature = "cuda")]

@@ -3,8 +3,6 @@
 use rayon::prelude::*;
 
 use super::array::{Array, Real, on_card};
-#[cfg(feature = "cuda")]
-use super::cuda;
 use super::workspace::Workspace;
 use crate::{Error, Result, by_type};
 
@@ -24,7 +22,7 @@ fn same(a: &Array, b: &Array, what: &str) -> Result<()> {
 /// # Errors
 /// [`Error::Internal`] when the array is not on the host.
 pub fn relu(x: &Array, ws: &mut Workspace) -> Result<Array> {
-    on_card!(x, card => cuda::relu(card, x));
+    on_card!(x, card => card.relu(x));
     let mut y = ws.take(x.dtype(), x.shape())?;
     by_type!(x, T => {
         let source = x.host::<T>()?.par_chunks(PIECE);
@@ -40,6 +38,7 @@ pub fn relu(x: &Array, ws: &mut Workspace) -> Result<Array> {
 /// # Errors
 /// [`Error::Shape`] when shapes differ.
 pub fn relu_backward(output: &Array, dy: &Array, ws: &mut Workspace) -> Result<Array> {
+    on_card!(output, card => card.relu_backward(output, dy));
     combine(output, dy, ws, "relu gradient", true)
 }
 
@@ -49,6 +48,10 @@ pub fn relu_backward(output: &Array, dy: &Array, ws: &mut Workspace) -> Result<A
 /// # Errors
 /// [`Error::Shape`] when shapes differ.
 pub fn times(a: &Array, b: &Array, ws: &mut Workspace) -> Result<Array> {
+    on_card!(a, card => {
+        same(a, b, "product")?;
+        card.times(a, b)
+    });
     combine(a, b, ws, "product", false)
 }
 
@@ -66,11 +69,23 @@ fn combine(a: &Array, b: &Array, ws: &mut Workspace, what: &str, gate: bool) -> 
     Ok(out)
 }
 
-/// `f(x)` of every number, computed in f64.
+/// `constant + above·x` where x > 0, `+ below·x` elsewhere, `+ square·x²`; the numbers are
+/// `[above, below, square, constant]`. Computed in f64.
 ///
 /// # Errors
-/// [`Error::Internal`] when the array is not on the host.
+/// `E-DEVICE-003` when the card fails.
+pub fn bent(x: &Array, numbers: [f64; 4], ws: &mut Workspace) -> Result<Array> {
+    on_card!(x, card => card.bent(x, numbers));
+    let [above, below, square, constant] = numbers;
+    map(x, ws, |x| constant + if x > 0.0 { above } else { below } * x + square * x * x)
+}
+
+/// `f(x)` of every number, computed in f64, on the host.
+///
+/// # Errors
+/// `E-DEVICE-003` when the card fails.
 pub fn map(x: &Array, ws: &mut Workspace, f: impl Fn(f64) -> f64 + Sync) -> Result<Array> {
+    on_card!(x, card => card.by_host(&[x], |x| map(&x[0], ws, f)));
     let mut y = ws.take(x.dtype(), x.shape())?;
     by_type!(x, T => {
         let source = x.host::<T>()?.par_chunks(PIECE);
@@ -81,7 +96,7 @@ pub fn map(x: &Array, ws: &mut Workspace, f: impl Fn(f64) -> f64 + Sync) -> Resu
     Ok(y)
 }
 
-/// `f(a, b)` of every two numbers, computed in f64.
+/// `f(a, b)` of every two numbers, computed in f64, on the host.
 ///
 /// # Errors
 /// [`Error::Shape`] when shapes differ.
@@ -92,6 +107,7 @@ pub fn map_two(
     f: impl Fn(f64, f64) -> f64 + Sync,
 ) -> Result<Array> {
     same(a, b, "elementwise")?;
+    on_card!(a, card => card.by_host(&[a, b], |x| map_two(&x[0], &x[1], ws, f)));
     let mut y = ws.take(a.dtype(), a.shape())?;
     by_type!(a, T => {
         let sources = a.host::<T>()?.par_chunks(PIECE).zip(b.host::<T>()?.par_chunks(PIECE));
@@ -109,6 +125,7 @@ pub fn map_two(
 /// [`Error::Shape`] when shapes differ.
 pub fn add_to(a: &mut Array, b: &Array) -> Result<()> {
     same(a, b, "sum")?;
+    on_card!(a, card => card.add_to(a, b));
     by_type!(b, T => {
         let source = b.host::<T>()?.par_chunks(PIECE);
         a.host_mut::<T>()?.par_chunks_mut(PIECE).zip(source).for_each(|(a, b)| {
@@ -161,6 +178,7 @@ pub(super) fn sum_of<T: Real>(x: &[T], term: impl Fn(f64) -> f64) -> f64 {
 /// # Errors
 /// [`Error::Internal`] when the array is not on the host.
 pub fn channel_sums(x: &Array) -> Result<Array> {
+    on_card!(x, card => card.channel_sums(x));
     let channels = x.shape()[1];
     let voxels: usize = x.shape()[2..].iter().product();
     by_type!(x, T => {
@@ -181,6 +199,7 @@ pub fn channel_sums(x: &Array) -> Result<Array> {
 /// # Errors
 /// [`Error::Internal`] when the array is not on the host.
 pub fn per_sample(x: &Array, values: &[f64], ws: &mut Workspace) -> Result<Array> {
+    on_card!(x, card => card.per_row(x, values));
     let len = (x.len() / x.shape()[0].max(1)).max(1);
     let mut y = ws.take(x.dtype(), x.shape())?;
     by_type!(x, T => {
@@ -195,6 +214,7 @@ pub fn per_sample(x: &Array, values: &[f64], ws: &mut Workspace) -> Result<Array
 /// # Errors
 /// [`Error::Internal`] when the array is not on the host.
 pub fn ranges(x: &Array) -> Result<Vec<(f64, f64)>> {
+    on_card!(x, card => card.ranges(x));
     let len = (x.len() / x.shape()[0].max(1)).max(1);
     by_type!(x, T => {
         let range = |sample: &[T]| {
@@ -210,6 +230,7 @@ pub fn ranges(x: &Array) -> Result<Vec<(f64, f64)>> {
 /// # Errors
 /// [`Error::Internal`] when the array is not on the host.
 pub fn part(x: &Array, positive: bool, ws: &mut Workspace) -> Result<Array> {
+    on_card!(x, card => card.sign_part(x, positive));
     let mut y = ws.take(x.dtype(), x.shape())?;
     by_type!(x, T => {
         let source = x.host::<T>()?.par_chunks(PIECE);
@@ -227,6 +248,7 @@ pub fn part(x: &Array, positive: bool, ws: &mut Workspace) -> Result<Array> {
 /// # Errors
 /// [`Error::Internal`] when the array is not on the host.
 pub fn any_negative(x: &Array) -> Result<bool> {
+    on_card!(x, card => card.any_negative(x));
     by_type!(x, T => {
         let negative = |piece: &[T]| piece.iter().fold(false, |any, &v| any | (v < T::ZERO));
         Ok(x.host::<T>()?.par_chunks(PIECE).any(negative))

@@ -2,9 +2,10 @@
 
 use rayon::prelude::*;
 
-use super::array::{Array, Real};
+use super::array::{Array, Real, on_card};
 use super::fused;
 use super::host::tiles::{CUT, Tiles};
+use super::marks::Marks;
 use super::relevance::sample_sums;
 use super::workspace::Workspace;
 use crate::{Result, by_type};
@@ -24,7 +25,7 @@ pub struct Winners<'t> {
     /// Per window `[n, c, k', j', i']`.
     pub values: Array,
     /// Number of the voxel in its window that won; 255 where none is above 0.
-    pub winners: &'t [u8],
+    pub winners: &'t Marks<u8>,
     /// Extent of a window.
     pub kernel: [usize; 3],
     /// Shape of the layer before the pool, `[n, c, k, j, i]`.
@@ -96,12 +97,14 @@ impl Flow<'_> {
             Self::Whole(r) => return Ok(r),
             Self::Winners(of) => of,
         };
+        on_card!(of.values, card => card.whole(&of));
         let (tiles, [_, inner, outer]) = (of.tiles()?, of.sizes());
+        let winners = of.winners.host()?;
         let mut r = ws.take(of.values.dtype(), &of.shape)?;
         by_type!(r, T => {
             let channels = r.host_mut::<T>()?.par_chunks_mut(inner);
             let windows = of.values.host::<T>()?.par_chunks(outer);
-            channels.zip(windows.zip(of.winners.par_chunks(outer))).for_each(|(r, (values, won))| {
+            channels.zip(windows.zip(winners.par_chunks(outer))).for_each(|(r, (values, won))| {
                 r.fill(T::ZERO);
                 places(&tiles, won, &mut |window, at| r[at] = values[window]);
             });

@@ -5,12 +5,12 @@
 //! a byte, and takes its sums over the pooled values alone; the gradient of `z` is written
 //! over `z`. Windows lie side by side; a window of one voxel is no pool.
 
-use candle_core::DType;
 use rayon::prelude::*;
 
-use super::array::{Array, Real};
+use super::array::{Array, Real, on_card};
 use super::geometry::PoolGeometry;
 use super::host::tiles::{CUT, Tiles, gated_sums, rectified_maxima, spread};
+use super::marks::Marks;
 use super::workspace::Workspace;
 use crate::{Error, Result, by_type};
 
@@ -28,7 +28,7 @@ pub struct Rectified {
     /// `[n, c, k', j', i']`.
     pub output: Array,
     /// Number of the voxel in its window; 255 where the output is 0.
-    pub winners: Vec<u8>,
+    pub winners: Marks<u8>,
 }
 
 /// Windows of a channel of `z`; without a pool the channel is one row, of any rank.
@@ -54,18 +54,19 @@ pub fn forward(
     kernel: [usize; 3],
     ws: &mut Workspace,
 ) -> Result<Rectified> {
-    let mut done = Rectified::room(z.dtype(), z.shape(), kernel, ws)?;
+    let mut done = Rectified::room(z, z.shape(), kernel, ws)?;
     done.fill(0, z, map, kernel)?;
     Ok(done)
 }
 
 impl Rectified {
-    /// Room for what a block makes of an array of this shape; contents are whatever was there.
+    /// Room, where `like` is, for what a block makes of an array of this shape; contents are
+    /// whatever was there.
     ///
     /// # Errors
     /// [`Error::Shape`] when the window does not fit.
     pub fn room(
-        dtype: DType,
+        like: &Array,
         shape: &[usize],
         kernel: [usize; 3],
         ws: &mut Workspace,
@@ -75,8 +76,9 @@ impl Rectified {
         if kernel != [1; 3] {
             shape[2..].copy_from_slice(&t.output);
         }
-        let output = ws.take(dtype, &shape)?;
-        let winners = ws.take_winners(output.len());
+        let output = ws.take_beside(like, &shape)?;
+        on_card!(like, card => Ok(Self { winners: card.winners(output.len())?, output }));
+        let winners = Marks::Host(ws.take_winners(output.len()));
         Ok(Self { output, winners })
     }
 
@@ -100,10 +102,15 @@ impl Rectified {
         let (samples, channels, outer) = (z.shape()[0], z.shape()[1], self.outer());
         let inner = z.len() / (samples * channels);
         let own = first * channels * outer..(first + samples) * channels * outer;
+        on_card!(z, card => {
+            let map = map.unwrap_or((&[1.0], &[0.0]));
+            card.rectified_maxima(self, own.start, z, map, &t)
+        });
+        let winners = self.winners.host_mut()?;
         by_type!(z, T => {
             let sources = z.host::<T>()?.par_chunks(inner);
             let targets = self.output.host_mut::<T>()?[own.clone()].par_chunks_mut(outer);
-            let targets = targets.zip(self.winners[own].par_chunks_mut(outer));
+            let targets = targets.zip(winners[own].par_chunks_mut(outer));
             targets.zip(sources).enumerate().for_each(|(at, ((y, winners), z))| {
                 let c = at % channels;
                 let map = map.map_or([T::ONE, T::ZERO], |(a, b)| [T::of(a[c]), T::of(b[c])]);
@@ -232,15 +239,17 @@ impl<'a> Backward<'a> {
     /// [`Error::Shape`] when the window does not fit.
     pub fn add(&mut self, samples: std::ops::Range<usize>, z: Option<&Array>) -> Result<()> {
         let Some(norm) = self.norm else { return Ok(()) };
+        on_card!(self.dy, card => self.add_on_card(card, norm, samples, z));
         let (channels, outer) = (self.dy.shape()[1], self.block.outer());
         by_type!(self.dy, T => {
             let (dy, y) = (self.dy.host::<T>()?, self.block.output.host::<T>()?);
+            let winners = self.block.winners.host()?;
             let z = z.map(|z| Ok::<_, Error>((z.host::<T>()?, tiles(z.shape(), self.kernel)?)));
             let z = z.transpose()?;
             let lines = samples.start * channels..samples.end * channels;
             let all: Vec<[f64; 2]> = lines.clone().into_par_iter().map(|at| {
                 let of = at * outer..(at + 1) * outer;
-                let block = (&dy[of.clone()], &y[of.clone()], &self.block.winners[of]);
+                let block = (&dy[of.clone()], &y[of.clone()], &winners[of]);
                 norm.sums(at % channels, z.map(|(z, t)| {
                     let inner: usize = z.len() / lines.len();
                     (&z[(at - lines.start) * inner..][..inner], t)
@@ -255,6 +264,42 @@ impl<'a> Backward<'a> {
         Ok(())
     }
 
+    /// [`Backward::add`] where the arrays are on a card.
+    #[cfg(feature = "cuda")]
+    fn add_on_card(
+        &mut self,
+        card: &super::cuda::Card,
+        norm: Norm<'_>,
+        samples: std::ops::Range<usize>,
+        z: Option<&Array>,
+    ) -> Result<()> {
+        let (channels, outer) = (self.dy.shape()[1], self.block.outer());
+        let won = match z.filter(|_| !norm.told_by_output()) {
+            Some(z) => {
+                let (t, first) = (tiles(z.shape(), self.kernel)?, samples.start * channels * outer);
+                Some(card.row_won((self.dy, self.block), first, z, norm.mean, &t)?)
+            }
+            None => None,
+        };
+        // The pooled values tell the sums of all samples at once; they are taken with the first.
+        let gated = match samples.start {
+            0 => card.row_gated(self.dy, &self.block.output, self.dy.shape()[0] * channels)?,
+            _ => Vec::new(),
+        };
+        for (c, sum) in self.sums.iter_mut().enumerate() {
+            let told = norm.told(c) || won.is_none();
+            let lines = if told { &gated } else { won.as_ref().unwrap_or(&gated) };
+            for [a, b] in lines.iter().skip(c).step_by(channels) {
+                let hat = match told {
+                    true => (b - norm.beta[c] * a) / norm.gamma[c],
+                    false => a * norm.inverse(c),
+                };
+                *sum = [sum[0] + hat, sum[1] + if told { *a } else { *b }];
+            }
+        }
+        Ok(())
+    }
+
     /// Writes `dz` over the `z` of the samples from `first` on, when all have been added.
     ///
     /// # Errors
@@ -264,6 +309,12 @@ impl<'a> Backward<'a> {
         let (samples, channels, outer) = (z.shape()[0], z.shape()[1], self.block.outer());
         let inner = z.len() / (samples * channels);
         let count = (self.dy.shape()[0] * inner) as f64;
+        on_card!(z, card => {
+            let all = self.norm.iter().flat_map(|norm| (0..channels).map(move |c| (norm, c)));
+            let maps: Vec<_> = all.map(|(norm, c)| norm.map(c, self.sums[c], count)).collect();
+            card.spread(z, (self.dy, self.block), first * channels * outer, &maps, &t)
+        });
+        let winners = self.block.winners.host()?;
         by_type!(z, T => {
             let dy = self.dy.host::<T>()?;
             z.host_mut::<T>()?.par_chunks_mut(inner).enumerate().for_each(|(at, z)| {
@@ -276,7 +327,7 @@ impl<'a> Backward<'a> {
                     }
                 };
                 let of = (first * channels + at) * outer..(first * channels + at + 1) * outer;
-                spread(z, t, &dy[of.clone()], &self.block.winners[of], map);
+                spread(z, t, &dy[of.clone()], &winners[of], map);
             });
         });
         Ok(())

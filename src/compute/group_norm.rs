@@ -3,7 +3,7 @@
 
 use rayon::prelude::*;
 
-use super::array::{Array, Real};
+use super::array::{Array, Real, on_card};
 use super::elementwise::{sum_of, sums_of_two};
 use super::workspace::Workspace;
 use crate::{Result, by_type};
@@ -14,6 +14,10 @@ use crate::{Result, by_type};
 /// [`crate::Error::Internal`] when the array is not on the host.
 pub fn statistics(x: &Array, groups: usize) -> Result<(Vec<f64>, Vec<f64>)> {
     let len = (x.len() / x.shape()[0] / groups).max(1);
+    on_card!(x, card => {
+        let lines = card.row_moments(x, x.shape()[0] * groups)?;
+        Ok(lines.iter().map(|[count, mean, squares]| (*mean, squares / count)).unzip())
+    });
     by_type!(x, T => {
         let of = |group: &[T]| {
             let mean = sum_of(group, |v| v) / len as f64;
@@ -28,6 +32,7 @@ pub fn statistics(x: &Array, groups: usize) -> Result<(Vec<f64>, Vec<f64>)> {
 /// # Errors
 /// [`crate::Error::Internal`] when the array is not on the host.
 pub fn affine(x: &Array, scale: &[f64], shift: &[f64], ws: &mut Workspace) -> Result<Array> {
+    on_card!(x, card => card.affine(x, scale, shift));
     let voxels = x.shape()[2..].iter().product::<usize>().max(1);
     let mut y = ws.take(x.dtype(), x.shape())?;
     by_type!(x, T => {
@@ -70,6 +75,32 @@ pub fn backward(
     let width = channels / groups;
     let count = (width * voxels) as f64;
     let (mut dgamma, mut dbeta) = (vec![0.0; channels], vec![0.0; channels]);
+    on_card!(x, card => {
+        // Per channel of each sample: Σ dy (x − μ of its group), Σ dy.
+        let of_line = |line: usize| line / channels * groups + line % channels / width;
+        let centres: Vec<f64> =
+            (0..samples * channels).map(|line| held.mean[of_line(line)]).collect();
+        let lines = card.row_products(x, dy, samples * channels, &centres)?;
+        let inverse: Vec<f64> =
+            held.variance.iter().map(|v| 1.0 / (v + held.epsilon).sqrt()).collect();
+        let (mut hat, mut plain) = (vec![0.0; samples * groups], vec![0.0; samples * groups]);
+        for (line, [h, p]) in lines.iter().enumerate() {
+            let (c, group) = (line % channels, of_line(line));
+            let h = h * inverse[group];
+            dgamma[c] += h;
+            dbeta[c] += p;
+            hat[group] += gamma[c] * h;
+            plain[group] += gamma[c] * p;
+        }
+        let map = |line: usize| {
+            let (c, group) = (line % channels, of_line(line));
+            let b = -inverse[group] * inverse[group] * hat[group] / count;
+            let d = -inverse[group] * plain[group] / count - b * held.mean[group];
+            [gamma[c] * inverse[group], b, d]
+        };
+        let maps: Vec<_> = (0..samples * channels).map(map).collect();
+        Ok((card.combined(x, dy, &maps)?, dgamma, dbeta))
+    });
     let mut dx = ws.take(x.dtype(), x.shape())?;
     by_type!(x, T => {
         let (xd, gd, target) = (x.host::<T>()?, dy.host::<T>()?, dx.host_mut::<T>()?);

@@ -23,15 +23,18 @@ pub mod fused;
 pub mod geometry;
 pub mod group_norm;
 mod host;
+pub mod marks;
 pub mod pool3d;
 pub mod rates;
 pub mod reference;
 pub mod relevance;
 pub mod softmax;
+pub mod update;
 pub mod workspace;
 
 pub use array::{Array, Real, five};
 pub use geometry::{ConvGeometry, PoolGeometry};
+pub use marks::Marks;
 pub use workspace::Workspace;
 
 /// The instruction set the kernels run with: `avx512`, `avx2` or `portable`.

@@ -5,8 +5,9 @@
 
 use rayon::prelude::*;
 
-use super::array::{Array, Real, five};
+use super::array::{Array, Real, five, on_card};
 use super::geometry::{PoolGeometry, Taps};
+use super::marks::Marks;
 use super::workspace::Workspace;
 use crate::{Result, by_type};
 
@@ -16,7 +17,7 @@ pub struct Maxima {
     /// `[n, c, k', j', i']`.
     pub output: Array,
     /// Index in the input channel, per output element.
-    pub places: Vec<u32>,
+    pub places: Marks<u32>,
 }
 
 struct Sizes {
@@ -117,6 +118,7 @@ impl Sizes {
 /// [`crate::Error::Shape`] when the window does not fit.
 pub fn max_forward(x: &Array, g: &PoolGeometry, ws: &mut Workspace) -> Result<Maxima> {
     let s = sizes(five(x, "max pool")?, g)?;
+    on_card!(x, card => card.max_pool(x, g, s.out_shape()));
     let mut output = ws.take(x.dtype(), &s.out_shape())?;
     let mut places = ws.take_places(output.len());
     by_type!(x, T => {
@@ -139,7 +141,7 @@ pub fn max_forward(x: &Array, g: &PoolGeometry, ws: &mut Workspace) -> Result<Ma
             });
         });
     });
-    Ok(Maxima { output, places })
+    Ok(Maxima { output, places: Marks::Host(places) })
 }
 
 /// Sends every output's gradient (or relevance) to its maximum; `input` is `[k, j, i]`.
@@ -148,11 +150,16 @@ pub fn max_forward(x: &Array, g: &PoolGeometry, ws: &mut Workspace) -> Result<Ma
 /// [`crate::Error::Shape`] for an array that is not five-dimensional.
 pub fn max_backward(
     dy: &Array,
-    places: &[u32],
+    places: &Marks<u32>,
+    g: &PoolGeometry,
     input: [usize; 3],
     ws: &mut Workspace,
 ) -> Result<Array> {
-    let s = five(dy, "max pool gradient")?;
+    on_card!(dy, card => card.max_pool_backward(dy, places, g, input));
+    let (s, places) = (five(dy, "max pool gradient")?, places.host()?);
+    if s[2..] != g.output(input)? {
+        return Err(crate::Error::shape("max pool gradient", g.output(input)?, s));
+    }
     let (olen, ilen) = (s[2] * s[3] * s[4], input.iter().product::<usize>());
     let mut dx = ws.take(dy.dtype(), &[s[0], s[1], input[0], input[1], input[2]])?;
     by_type!(dy, T => {
@@ -174,6 +181,7 @@ pub fn max_backward(
 /// [`crate::Error::Shape`] when the window does not fit.
 pub fn average_forward(x: &Array, g: &PoolGeometry, ws: &mut Workspace) -> Result<Array> {
     let s = sizes(five(x, "average pool")?, g)?;
+    on_card!(x, card => card.average_pool(x, g, s.out_shape()));
     let mut output = ws.take(x.dtype(), &s.out_shape())?;
     by_type!(x, T => {
         let data = x.host::<T>()?;
@@ -205,6 +213,7 @@ pub fn average_backward(
     if s.output != d[2..] {
         return Err(crate::Error::shape("average pool gradient", s.output, d));
     }
+    on_card!(dy, card => card.average_pool_backward(dy, g, s.shape));
     let mut dx = ws.take(dy.dtype(), &s.shape)?;
     by_type!(dy, T => {
         let grad = dy.host::<T>()?;

@@ -4,7 +4,7 @@
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use super::array::{Array, Real};
+use super::array::{Array, Real, on_card};
 use super::flow::{Flow, places};
 use super::host::tiles::{Tiles, dot, quotients, sum_and_mass};
 use crate::{Result, by_type};
@@ -202,6 +202,7 @@ pub fn quotient(
     served: Served<'_>,
     stabiliser: Stabiliser,
 ) -> Result<Quotient> {
+    on_card!(z, card => card.quotient(r, z, served, stabiliser));
     let samples = z.shape()[0];
     let channels = samples * z.shape()[1];
     // Features of a dense layer are channels of one voxel: they are done a sample at a time.
@@ -243,10 +244,10 @@ pub fn quotient(
             }
             Flow::Winners(of) => {
                 let (tiles, [_, _, windows]) = (of.tiles()?, of.sizes());
-                let values = of.values.host::<T>()?;
+                let (values, winners) = (of.values.host::<T>()?, of.winners.host()?);
                 let channel = |(c, z): (usize, &mut [T])| {
                     let own = c * windows..(c + 1) * windows;
-                    let (values, winners) = (&values[own.clone()], &of.winners[own]);
+                    let (values, winners) = (&values[own.clone()], &winners[own]);
                     part(c * len..(c + 1) * len).won(values, winners, &tiles, z)
                 };
                 z_data.par_chunks_mut(len).enumerate().map(channel).collect()
@@ -270,6 +271,10 @@ pub fn quotient(
 /// # Errors
 /// [`crate::Error::Internal`] when an array is not on the host.
 pub fn comes_to(r: &Flow<'_>, z: &Array, positive: bool) -> Result<bool> {
+    on_card!(z, card => match r {
+        Flow::Whole(r) => card.meets(r, z, positive),
+        Flow::Winners(of) => card.meets_won(of, z, positive),
+    });
     by_type!(z, T => {
         let z = z.host::<T>()?;
         let side = |z: T| if positive { z > T::ZERO } else { z < T::ZERO };
@@ -283,10 +288,11 @@ pub fn comes_to(r: &Flow<'_>, z: &Array, positive: bool) -> Result<bool> {
             }
             Flow::Winners(of) => {
                 let (tiles, [_, len, windows]) = (of.tiles()?, of.sizes());
+                let winners = of.winners.host()?;
                 let channels = of.values.host::<T>()?.par_chunks(windows).enumerate();
                 channels.any(|(c, values)| {
                     let mut any = false;
-                    places(&tiles, &of.winners[c * windows..(c + 1) * windows], &mut |w, at| {
+                    places(&tiles, &winners[c * windows..(c + 1) * windows], &mut |w, at| {
                         any |= values[w] != T::ZERO && side(z[c * len + at]);
                     });
                     any
@@ -305,6 +311,7 @@ fn root_mean_square<T: Real>(z: &[T]) -> f64 {
 /// # Errors
 /// [`crate::Error::Internal`] when the array is not on the host.
 pub fn sample_sums(x: &Array) -> Result<Vec<(f64, f64)>> {
+    on_card!(x, card => card.row_sums(x, x.shape()[0]));
     let len = (x.len() / x.shape()[0]).max(1);
     let add = |a: (f64, f64), b: &[f64; 2]| (a.0 + b[0], a.1 + b[1]);
     by_type!(x, T => {

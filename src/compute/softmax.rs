@@ -1,6 +1,6 @@
 //! Softmax over axis 1 of `[n, c, …]`, at every place of its own, in f64.
 
-use super::array::{Array, Real};
+use super::array::{Array, Real, on_card};
 use super::workspace::Workspace;
 use crate::{Result, by_type};
 
@@ -30,6 +30,7 @@ fn places<T: Real>(
 /// # Errors
 /// [`crate::Error::Internal`] when the array is not on the host.
 pub fn forward(x: &Array, logarithm: bool, ws: &mut Workspace) -> Result<Array> {
+    on_card!(x, card => card.by_host(&[x], |x| forward(&x[0], logarithm, ws)));
     let mut y = ws.take(x.dtype(), x.shape())?;
     by_type!(x, T => {
         places(x.shape(), &[x.host::<T>()?], y.host_mut::<T>()?, |x, y| {
@@ -49,6 +50,7 @@ pub fn forward(x: &Array, logarithm: bool, ws: &mut Workspace) -> Result<Array> 
 /// # Errors
 /// [`crate::Error::Internal`] when an array is not on the host.
 pub fn backward(y: &Array, dy: &Array, logarithm: bool, ws: &mut Workspace) -> Result<Array> {
+    on_card!(y, card => card.by_host(&[y, dy], |x| backward(&x[0], &x[1], logarithm, ws)));
     let mut dx = ws.take(y.dtype(), y.shape())?;
     by_type!(y, T => {
         places(y.shape(), &[y.host::<T>()?, dy.host::<T>()?], dx.host_mut::<T>()?, |of, dx| {

@@ -3,7 +3,7 @@
 
 use candle_core::DType;
 
-use super::array::Array;
+use super::array::{Array, on_card};
 use crate::{Result, by_type};
 
 /// A store of buffers. One per worker; never shared between threads.
@@ -83,11 +83,21 @@ impl Workspace {
         }
     }
 
+    /// An array of `shape` with the number type of `like`, where `like` is.
+    ///
+    /// # Errors
+    /// `E-DEVICE-003` when the card's memory is short.
+    pub fn take_beside(&mut self, like: &Array, shape: &[usize]) -> Result<Array> {
+        on_card!(like, card => card.room(like.dtype(), shape));
+        self.take(like.dtype(), shape)
+    }
+
     /// A copy of an array.
     ///
     /// # Errors
     /// As [`Array::host`].
     pub fn copy(&mut self, array: &Array) -> Result<Array> {
+        on_card!(array, card => card.copy(array));
         let mut copy = self.take(array.dtype(), array.shape())?;
         by_type!(array, T => copy.host_mut::<T>()?.copy_from_slice(array.host::<T>()?));
         Ok(copy)

@@ -29,10 +29,12 @@ pub fn walk(
     instead: Instead<'_>,
     ws: &mut Workspace,
 ) -> Result<(Vec<f64>, Array)> {
-    let trace = of.graph.trace(x.duplicate()?, &mut Mode::Infer, ws)?;
+    let of = &Question { graph: of.graph.at_work()?, ..*of };
+    let trace = of.graph.trace(x.duplicate()?.at_work()?, &mut Mode::Infer, ws)?;
     let found = back(of, &trace, from, instead, ws);
     trace.recycle(ws);
-    found
+    let (scores, map) = found?;
+    Ok((scores, map.at_rest()?))
 }
 
 fn back(
@@ -48,6 +50,7 @@ fn back(
         From::One => weights,
         From::Logits => relevance,
     };
+    let first = first.beside(logits)?;
     let (input, _) = of.graph.backward_with(trace, first, true, instead, ws)?;
     Ok((scores, input.ok_or_else(|| Error::internal("no gradient met the input"))?))
 }

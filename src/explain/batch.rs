@@ -39,7 +39,7 @@ pub fn explain_each(
         return explain_at_once(graph, ws.copy(x)?, composite, starts, ws);
     }
     let (scores, logits, ledgers, sinks) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
-    let relevance = ws.take(x.dtype(), x.shape())?;
+    let relevance = ws.take_beside(x, x.shape())?;
     let mut all = Explanation { scores, logits, relevance, ledgers, sinks };
     for (piece, starts) in starts.chunks(some).enumerate() {
         let first = piece * some;

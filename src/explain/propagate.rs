@@ -37,14 +37,16 @@ pub(super) fn explain_at_once(
     starts: &[Start],
     ws: &mut Workspace,
 ) -> Result<Explanation> {
+    let (graph, x) = (graph.at_work()?, x.at_work()?);
     let rules = composite.assign(graph);
     let trace = traced(graph, x, &rules, ws)?;
     let last = logits_node(graph)?;
     let Seeded { scores, relevance: first, .. } = seed(&trace.outputs[last], starts)?;
     let logits = trace.outputs[last].to_f64()?;
+    let first = first.beside(&trace.outputs[last])?;
     let walk = Walk::new(graph, &trace, composite, rules)?;
     let walk = walk.down(graph, (last, first), &mut |_, _| Ok(()), ws)?;
-    let relevance = walk.input.ok_or_else(unmet)?;
+    let relevance = walk.input.ok_or_else(unmet)?.at_rest()?;
     let (ledgers, sinks) = (walk.ledgers, walk.sinks);
     trace.recycle(ws);
     Ok(Explanation { scores, logits, relevance, ledgers, sinks })
@@ -64,8 +66,9 @@ pub fn hand_down(
     look: &mut dyn FnMut(&Node, &Array) -> Result<()>,
     ws: &mut Workspace,
 ) -> Result<Array> {
+    let (graph, relevance) = (graph.at_work()?, relevance.at_work()?);
     let rules = composite.assign(graph);
-    let trace = traced(graph, ws.copy(x)?, &rules, ws)?;
+    let trace = traced(graph, ws.copy(x)?.at_work()?, &rules, ws)?;
     let shape = trace.outputs.get(at).map_or(&[][..], Array::shape);
     if shape != relevance.shape() {
         return Err(Error::shape("relevance of a layer", shape, relevance.shape()));
@@ -73,7 +76,7 @@ pub fn hand_down(
     let walk = Walk::new(graph, &trace, composite, rules)?;
     let input = walk.down(graph, (at, relevance), look, ws)?.input.ok_or_else(unmet)?;
     trace.recycle(ws);
-    Ok(input)
+    input.at_rest()
 }
 
 fn unmet() -> Error {

@@ -77,7 +77,7 @@ impl Fed<'_> {
 fn tuned(w: &Array, tune: Tune, ws: &mut Workspace) -> Result<Array> {
     match tune {
         Tune::All => ws.copy(w),
-        _ => elementwise::map(w, ws, |w| tune.of(w)),
+        _ => elementwise::bent(w, tune.numbers(), ws),
     }
 }
 

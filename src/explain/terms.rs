@@ -70,19 +70,18 @@ impl Tune {
         }
     }
 
-    /// What it makes of one weight.
-    pub(super) fn of(self, w: f64) -> f64 {
-        let (positive, negative) = (w.max(0.0), w.min(0.0));
+    /// What it makes of weights, as [`crate::compute::elementwise::bent`] takes it.
+    pub(super) fn numbers(self) -> [f64; 4] {
         match self {
-            Self::All => w,
-            Self::Positive => positive,
-            Self::Negative => negative,
-            Self::MinusPositive => -positive,
-            Self::MinusNegative => -negative,
-            Self::Square => w * w,
-            Self::One => 1.0,
-            Self::FavouringPositive(gamma) => w + gamma * positive,
-            Self::FavouringNegative(gamma) => w + gamma * negative,
+            Self::All => [1.0, 1.0, 0.0, 0.0],
+            Self::Positive => [1.0, 0.0, 0.0, 0.0],
+            Self::Negative => [0.0, 1.0, 0.0, 0.0],
+            Self::MinusPositive => [-1.0, 0.0, 0.0, 0.0],
+            Self::MinusNegative => [0.0, -1.0, 0.0, 0.0],
+            Self::Square => [0.0, 0.0, 1.0, 0.0],
+            Self::One => [0.0, 0.0, 0.0, 1.0],
+            Self::FavouringPositive(gamma) => [1.0 + gamma, 1.0, 0.0, 0.0],
+            Self::FavouringNegative(gamma) => [1.0, 1.0 + gamma, 0.0, 0.0],
         }
     }
 }

@@ -68,7 +68,7 @@ pub fn forward(
     shape.extend(affine.out_shape(&[&x.shape()[1..]])?);
     let count = shape[0] * shape[2..].iter().product::<usize>();
     let (scale, shift, statistics) = norm.prepared_from(&moments, count)?;
-    let mut done = fused::Rectified::room(x.dtype(), &shape, kernel, ws)?;
+    let mut done = fused::Rectified::room(x, &shape, kernel, ws)?;
     for piece in pieces.iter().rev() {
         let z = match kept.take() {
             Some(z) if z.shape()[0] == piece.len() && piece.end == shape[0] => z,

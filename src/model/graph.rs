@@ -1,9 +1,10 @@
 //! The graph: nodes in topological order, walked forward, backward and in relevance.
 
 use std::collections::BTreeMap;
+use std::sync::OnceLock;
 
 use super::layer::{Gradients, Layer, Mode, Pass, Role, Saved};
-use crate::compute::{Array, Workspace};
+use crate::compute::{Array, Workspace, device};
 use crate::{Error, Result};
 
 /// Where a node's input comes from.
@@ -30,6 +31,8 @@ pub struct Node {
 #[derive(Debug, Default)]
 pub struct Graph {
     nodes: Vec<Node>,
+    /// The same network with its weights on the card, once it was asked for.
+    there: OnceLock<Box<Self>>,
 }
 
 /// Every activation of a forward pass, kept.
@@ -91,6 +94,7 @@ pub struct FoldProof {
 impl Graph {
     /// Appends a node and returns its index.
     pub fn push(&mut self, name: &str, layer: Box<dyn Layer>, inputs: Vec<From>) -> usize {
+        self.there.take();
         self.nodes.push(Node { name: name.to_owned(), layer, inputs });
         self.nodes.len() - 1
     }
@@ -102,6 +106,7 @@ impl Graph {
 
     /// The same for the passes of this module's neighbour.
     pub(super) fn nodes_mut(&mut self) -> &mut [Node] {
+        self.there.take();
         &mut self.nodes
     }
 
@@ -119,7 +124,7 @@ impl Graph {
     /// The same for writing.
     pub fn parameters_mut(&mut self) -> Vec<(String, &mut Array)> {
         let mut all = Vec::new();
-        for node in &mut self.nodes {
+        for node in self.nodes_mut() {
             let name = node.name.clone();
             for (n, a) in node.layer.parameters_mut() {
                 all.push((format!("{name}.{n}"), a));
@@ -191,7 +196,32 @@ impl Graph {
                 inputs: node.inputs.clone(),
             })
         };
-        Ok(Self { nodes: self.nodes.iter().map(copy).collect::<Result<_>>()? })
+        let nodes = self.nodes.iter().map(copy).collect::<Result<_>>()?;
+        Ok(Self { nodes, there: OnceLock::new() })
+    }
+
+    /// The network where the work is done ([`device`]): itself, or one like it whose weights were
+    /// brought to the card. Numbers per channel stay on the host, from where they steer kernels.
+    ///
+    /// # Errors
+    /// `E-DEVICE-003` when the card's memory is short.
+    pub fn at_work(&self) -> Result<&Self> {
+        let there = |(_, array): (String, &Array)| !array.on_host();
+        if !device::on_card() || self.state().into_iter().any(there) {
+            return Ok(self);
+        }
+        if let Some(graph) = self.there.get() {
+            return Ok(graph);
+        }
+        let mut graph = self.duplicate()?;
+        for node in &mut graph.nodes {
+            for (_, array) in node.layer.parameters_mut() {
+                if array.shape().len() > 1 {
+                    *array = std::mem::replace(array, array.nothing()).at_work()?;
+                }
+            }
+        }
+        Ok(self.there.get_or_init(|| Box::new(graph)))
     }
 
     /// A forward pass that keeps everything.

@@ -7,7 +7,7 @@ use super::layers::batch_norm::BatchNorm;
 use crate::Result;
 use crate::card::Card;
 use crate::compute::conv3d::Sums;
-use crate::compute::{Array, Workspace};
+use crate::compute::{Array, Marks, Workspace};
 use crate::seed::Stream;
 
 /// How a forward pass runs.
@@ -25,13 +25,13 @@ pub enum Saved {
     /// Nothing.
     Nothing,
     /// Places of maxima.
-    Places(Vec<u32>),
+    Places(Marks<u32>),
     /// Batch mean and biased variance per channel, and the elements per channel.
     Statistics(Vec<f64>, Vec<f64>, f64),
     /// Factors a dropout multiplied with.
     Factors(Array),
     /// Which voxel won each window of a fused block.
-    Winners(Vec<u8>),
+    Winners(Marks<u8>),
     /// Nothing, but a batch norm takes the mean of the output away: a bias has no gradient.
     Centred,
 }
@@ -40,9 +40,9 @@ impl Saved {
     /// Hands the large buffers back.
     pub fn recycle(self, ws: &mut Workspace) {
         match self {
-            Self::Places(places) => ws.give_places(places),
+            Self::Places(places) => places.recycle(ws),
             Self::Factors(factors) => ws.give(factors),
-            Self::Winners(winners) => ws.give_winners(winners),
+            Self::Winners(winners) => winners.recycle(ws),
             Self::Nothing | Self::Centred | Self::Statistics(..) => {}
         }
     }

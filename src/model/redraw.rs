@@ -99,12 +99,14 @@ impl Graph {
         dropout: &mut Stream,
         ws: &mut Workspace,
     ) -> Result<()> {
-        let mut trace = Trace { input: x.duplicate()?, outputs: Vec::new(), saved: Vec::new() };
+        let graph = self.at_work()?;
+        let mut trace =
+            Trace { input: x.duplicate()?.at_work()?, outputs: Vec::new(), saved: Vec::new() };
         for n in 0..changed.len() {
-            let inputs = &self.nodes()[n].inputs;
+            let inputs = &graph.nodes()[n].inputs;
             changed[n] |= inputs.iter().any(|f| matches!(f, From::Node(m) if changed[*m]));
             let mut mode = if changed[n] { Mode::Train(&mut *dropout) } else { Mode::Infer };
-            self.extend(&mut trace, n, &mut mode, ws)?;
+            graph.extend(&mut trace, n, &mut mode, ws)?;
         }
         let nodes = self.nodes_mut().iter_mut().zip(&trace.saved).zip(changed);
         for ((node, saved), _) in nodes.filter(|(_, changed)| *changed) {

@@ -27,7 +27,14 @@ pub struct Stored {
 pub fn to_bytes(arrays: &[(String, &Array)], text: Option<&str>) -> Result<Vec<u8>> {
     let mut raw: BTreeMap<&str, (Vec<usize>, Vec<u8>)> = BTreeMap::new();
     for (name, array) in arrays {
-        let bytes = array.host::<f32>()?.iter().flat_map(|v| v.to_le_bytes()).collect();
+        let rest = (!array.on_host()).then(|| array.fetched()).transpose()?;
+        let bytes = rest
+            .as_ref()
+            .unwrap_or(array)
+            .host::<f32>()?
+            .iter()
+            .flat_map(|v| v.to_le_bytes())
+            .collect();
         if raw.insert(name, (array.shape().to_vec(), bytes)).is_some() {
             return Err(Error::internal(format!("two arrays are named {name}")));
         }

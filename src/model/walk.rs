@@ -7,7 +7,7 @@ use super::graph::{From, Graph, Node, Trace, accumulate};
 use super::layer::{Gradients, Layer, Mode, Part, Pass, Saved};
 use super::layers::batch_norm::BatchNorm;
 use super::plan::{Block, Step, inference, training};
-use crate::compute::{Array, Workspace, fused};
+use crate::compute::{Array, Marks, Workspace, device, fused};
 use crate::seed::Stream;
 use crate::{Error, Result};
 
@@ -23,6 +23,11 @@ impl Graph {
     /// # Errors
     /// [`Error::Shape`] when the input does not fit.
     pub fn forward(&self, x: &Array, ws: &mut Workspace) -> Result<Array> {
+        let graph = self.at_work()?;
+        device::at_work(x, |x| graph.forward_there(x, ws))
+    }
+
+    fn forward_there(&self, x: &Array, ws: &mut Workspace) -> Result<Array> {
         let mut walk = Walk::new(self.nodes(), x, inference(self.nodes()));
         // by node: the last step that reads its output
         let mut last_use = vec![usize::MAX; self.nodes().len()];
@@ -114,7 +119,9 @@ impl Graph {
             walk.forward(step, &mut Mode::Train(dropout), ws)?;
         }
         let logits = walk.outputs.last().and_then(Option::as_ref);
-        let (value, start) = loss(logits.ok_or_else(|| Error::internal("an empty graph"))?)?;
+        let logits = logits.ok_or_else(|| Error::internal("an empty graph"))?;
+        let (value, start) = loss(logits)?;
+        let start = start.beside(logits)?;
         let gradients = walk.backward(start, ws)?;
         let saved = walk.saved;
         for (node, saved) in self.nodes_mut().iter_mut().zip(saved) {
@@ -128,7 +135,7 @@ impl Graph {
 impl Trace {
     /// Of a max pool of [`Graph::trace_winners`]: which voxel won each window, the window, and
     /// the shape of what was pooled.
-    pub fn winners(&self, graph: &Graph, n: usize) -> Option<(&[u8], [usize; 3], Vec<usize>)> {
+    pub fn winners(&self, graph: &Graph, n: usize) -> Option<(&Marks<u8>, [usize; 3], Vec<usize>)> {
         let nodes = graph.nodes();
         let (Saved::Winners(winners), Part::Tiles(kernel)) =
             (self.saved.get(n)?, nodes[n].layer.part())
@@ -283,7 +290,7 @@ impl<'a> Walk<'a> {
                     let given = (self.input, &self.saved[n + 1], block.kernel);
                     let back = first::backward((affine, norm), given, kept, (&done, &grad), ws)?;
                     ws.give(done.output);
-                    ws.give_winners(done.winners);
+                    done.winners.recycle(ws);
                     let [affine, norm] = back;
                     parameters[n + 1] = norm;
                     (Gradients { inputs: Vec::new(), parameters: affine }, n, Vec::new())
@@ -341,7 +348,7 @@ impl<'a> Walk<'a> {
             None => (fused::backward(z, &done, grad, None, block.kernel)?.0, Vec::new()),
         };
         ws.give(done.output);
-        ws.give_winners(done.winners);
+        done.winners.recycle(ws);
         Ok(Gradients { inputs: vec![dz], parameters })
     }
 }

@@ -10,10 +10,10 @@ use super::aims::{Aim, aims};
 use super::checkpoint::{self, CurveRow, Groups, Marks};
 use super::loss::CrossEntropy;
 use super::network::Network;
-use super::optimiser::{AdamW, AdamWOptions, PIECE};
+use super::optimiser::{AdamW, AdamWOptions};
 use super::schedule::Cosine;
 use super::settings::Settings;
-use crate::compute::{Array, Workspace};
+use crate::compute::{Array, Workspace, device, update};
 use crate::files::sha256_hex;
 use crate::model::{ArchitectureSpec, Graph, build};
 use crate::progress::{Progress, check_stop};
@@ -115,7 +115,7 @@ pub fn fit_network<N: Network>(
     }
     progress.end();
     let best_epoch = run.marks.best.map_or(run.marks.epochs - 1, |b| b.0);
-    let graph = run.network.with_state(run.best.unwrap_or(run.ema))?;
+    let graph = moved(&run.network, run.best.unwrap_or(run.ema), Array::at_rest)?;
     Ok(Fitted { graph, curves: run.marks.curves, best_epoch, key: run.marks.key })
 }
 
@@ -166,6 +166,16 @@ fn named(state: &State) -> Vec<(String, &Array)> {
     state.iter().map(|(n, a)| (n.clone(), a)).collect()
 }
 
+/// The network with these numbers, each moved.
+fn moved<N: Network>(network: &N, state: State, by: fn(Array) -> Result<Array>) -> Result<N> {
+    network.with_state(state.into_iter().map(|(n, a)| Ok((n, by(a)?))).collect::<Result<_>>()?)
+}
+
+/// An array to where its kernels look for it: what belongs to a channel steers them from the host.
+fn to_kernels(array: Array) -> Result<Array> {
+    if array.shape().len() > 1 { array.at_work() } else { Ok(array) }
+}
+
 struct Run<N> {
     network: N,
     optimiser: AdamW,
@@ -181,13 +191,17 @@ struct Run<N> {
 
 impl<N: Network> Run<N> {
     fn new(network: N, key: String, task: &Task, settings: &Settings) -> Result<Self> {
+        let network = match device::on_card() {
+            true => moved(&network, copy(network.state())?, to_kernels)?,
+            false => network,
+        };
         let options =
             AdamWOptions { weight_decay: settings.weight_decay, ..AdamWOptions::default() };
         let classes = |rows: &[usize]| rows.iter().map(|&r| task.data[r].class).collect::<Vec<_>>();
         let balanced =
             |rows, smoothing| CrossEntropy::balanced(&classes(rows), task.classes, smoothing);
         Ok(Self {
-            optimiser: AdamW::new(&network.parameters(), options),
+            optimiser: AdamW::new(&network.parameters(), options)?,
             ema: copy(network.state())?,
             best: None,
             marks: Marks { key, ..Marks::default() },
@@ -214,7 +228,7 @@ impl<N: Network> Run<N> {
         for rows in &batches {
             check_stop()?;
             let aims: Vec<Aim> = rows.iter().map(|&r| self.aims[r]).collect();
-            let x = augmented(task, rows, settings, epoch, &mut self.workspace)?;
+            let x = augmented(task, rows, settings, epoch, &mut self.workspace)?.at_work()?;
             let loss = &self.loss;
             let (value, gradients) = self.network.train_step(
                 &x,
@@ -247,10 +261,7 @@ impl<N: Network> Run<N> {
                 .ema
                 .get_mut(&name)
                 .ok_or_else(|| Error::internal(format!("{name} has no average")))?;
-            let pieces = mean.host_mut::<f32>()?.par_chunks_mut(PIECE);
-            pieces.zip(now.host::<f32>()?.par_chunks(PIECE)).for_each(|(mean, now)| {
-                mean.iter_mut().zip(now).for_each(|(m, v)| *m += (1.0 - keep) * (v - *m));
-            });
+            update::towards(mean, now, 1.0 - keep)?;
         }
         Ok(())
     }
@@ -316,10 +327,11 @@ impl<N: Network> Run<N> {
 
     fn restore(&mut self, marks: Marks, mut groups: Groups) -> Result<()> {
         let mut take = |group: &str| groups.remove(group).unwrap_or_default();
-        self.network = self.network.with_state(take("state"))?;
-        self.ema = take("ema");
+        self.network = moved(&self.network, take("state"), to_kernels)?;
+        let stored = |state: State| state.into_iter().map(|(n, a)| Ok((n, to_kernels(a)?)));
+        self.ema = stored(take("ema")).collect::<Result<_>>()?;
         self.optimiser.restore(&mut take("moment"), marks.steps)?;
-        self.best = marks.best.map(|_| take("best"));
+        self.best = marks.best.map(|_| stored(take("best")).collect()).transpose()?;
         self.marks = marks;
         Ok(())
     }

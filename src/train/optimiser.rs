@@ -5,13 +5,9 @@
 
 use std::collections::BTreeMap;
 
-use rayon::prelude::*;
-
 use crate::compute::Array;
+use crate::compute::update::{self, Factors};
 use crate::{Error, Result};
-
-/// Numbers of one task.
-pub const PIECE: usize = 1 << 14;
 
 /// Settings that do not change from step to step.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -44,12 +40,13 @@ pub struct AdamW {
 
 impl AdamW {
     /// Moments of 0 for these parameters.
-    pub fn new(parameters: &[(String, &Array)], options: AdamWOptions) -> Self {
-        let zeros = || {
-            let zero = |(n, a): &(String, &Array)| (n.clone(), Array::zeros::<f32>(a.shape()));
-            parameters.iter().map(zero).collect()
-        };
-        Self { options, step: 0, first: zeros(), second: zeros() }
+    ///
+    /// # Errors
+    /// `E-DEVICE-003` when the card's memory is short.
+    pub fn new(parameters: &[(String, &Array)], options: AdamWOptions) -> Result<Self> {
+        let zero = |(n, a): &(String, &Array)| Ok((n.clone(), a.zeros_like_type(a.shape())?));
+        let zeros = || parameters.iter().map(zero).collect::<Result<_>>();
+        Ok(Self { options, step: 0, first: zeros()?, second: zeros()? })
     }
 
     /// Steps made.
@@ -75,30 +72,21 @@ impl AdamW {
         self.step += 1;
         let o = self.options;
         let power = |beta: f64| 1.0 / (1.0 - beta.powf(self.step as f64));
-        let (scale1, scale2) = (power(o.beta1) as f32, power(o.beta2) as f32);
-        let (keep1, take1) = (o.beta1 as f32, (1.0 - o.beta1) as f32);
-        let (keep2, take2) = (o.beta2 as f32, (1.0 - o.beta2) as f32);
-        let (epsilon, rate32) = (o.epsilon as f32, rate as f32);
         for (at, ((name, weight), gradient)) in parameters.iter_mut().zip(gradients).enumerate() {
             if weight.shape() != gradient.shape() {
                 return Err(Error::shape(name.as_str(), weight.shape(), gradient.shape()));
             }
             let decay = if weight.shape().len() > 1 { rate * o.weight_decay } else { 0.0 };
-            let stay = (1.0 - decay) as f32;
-            let w = weight.host_mut::<f32>()?;
-            let g = gradient.host::<f32>()?;
-            let m = self.first[at].1.host_mut::<f32>()?;
-            let v = self.second[at].1.host_mut::<f32>()?;
-            let moments = m.par_chunks_mut(PIECE).zip(v.par_chunks_mut(PIECE));
-            let pieces = w.par_chunks_mut(PIECE).zip(g.par_chunks(PIECE)).zip(moments);
-            pieces.for_each(|((w, g), (m, v))| {
-                for ((w, g), (m, v)) in w.iter_mut().zip(g).zip(m.iter_mut().zip(v.iter_mut())) {
-                    *m = *m * keep1 + g * take1;
-                    *v = *v * keep2 + g * g * take2;
-                    let update = *m * scale1 / ((*v * scale2).sqrt() + epsilon);
-                    *w = *w * stay - update * rate32;
-                }
-            });
+            let of = Factors {
+                first: [o.beta1 as f32, (1.0 - o.beta1) as f32],
+                second: [o.beta2 as f32, (1.0 - o.beta2) as f32],
+                scales: [power(o.beta1) as f32, power(o.beta2) as f32],
+                epsilon: o.epsilon as f32,
+                stay: (1.0 - decay) as f32,
+                rate: rate as f32,
+            };
+            let moments = [&mut self.first[at].1, &mut self.second[at].1];
+            update::adamw(weight, gradient, moments, &of)?;
         }
         Ok(())
     }
@@ -129,7 +117,7 @@ impl AdamW {
                 if found.shape() != array.shape() {
                     return Err(Error::shape(key, array.shape(), found.shape()));
                 }
-                *array = found;
+                *array = found.beside(array)?;
             }
         }
         self.step = step;
@@ -158,7 +146,7 @@ mod tests {
         let options = AdamWOptions { weight_decay: 0.1, ..AdamWOptions::default() };
         let params = ParamsAdamW { lr: 0.01, weight_decay: 0.1, ..ParamsAdamW::default() };
         let mut theirs = Theirs::new(vec![var.clone()], params).expect("theirs");
-        let mut ours = AdamW::new(&[("w".into(), &w)], options);
+        let mut ours = AdamW::new(&[("w".into(), &w)], options).expect("new");
         for step in 0..40 {
             let g = array(12, &[3, 4], &format!("g{step}"));
             let rate = 0.01 + 0.001 * f64::from(step);
@@ -177,10 +165,10 @@ mod tests {
     #[test]
     fn a_restored_optimiser_goes_on_bit_for_bit_and_biases_do_not_decay() {
         let (mut w, g) = (array(4, &[4], "w"), array(4, &[4], "g"));
-        let mut one = AdamW::new(&[("b".into(), &w)], AdamWOptions::default());
+        let mut one = AdamW::new(&[("b".into(), &w)], AdamWOptions::default()).expect("new");
         one.step(&mut [("b".into(), &mut w)], &[g.duplicate().expect("g")], 0.1).expect("step");
         let mut copy = w.duplicate().expect("w");
-        let mut two = AdamW::new(&[("b".into(), &copy)], AdamWOptions::default());
+        let mut two = AdamW::new(&[("b".into(), &copy)], AdamWOptions::default()).expect("new");
         let mut stored: BTreeMap<String, Array> =
             one.moments().into_iter().map(|(n, a)| (n, a.duplicate().expect("a"))).collect();
         two.restore(&mut stored, one.steps()).expect("restore");
@@ -191,7 +179,7 @@ mod tests {
         let still = Array::zeros::<f32>(&[4]);
         let (before, mut after) = (array(4, &[4], "w"), array(4, &[4], "w"));
         let strong = AdamWOptions { weight_decay: 1.0, ..AdamWOptions::default() };
-        let mut three = AdamW::new(&[("b".into(), &before)], strong);
+        let mut three = AdamW::new(&[("b".into(), &before)], strong).expect("new");
         three.step(&mut [("b".into(), &mut after)], &[still], 0.1).expect("step");
         assert_eq!(before.host::<f32>().expect("f32"), after.host::<f32>().expect("f32"));
     }

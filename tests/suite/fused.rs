@@ -215,7 +215,8 @@ fn winners_are_the_first_maxima_and_nothing_passes_a_zero() {
         let numbers = |a: &Array| a.to_f64().expect("host");
         assert_eq!(numbers(&got.output), numbers(&maxima.output), "{kernel:?} {extent:?}");
         let dy = random(&mut s, got.output.shape(), false);
-        let dx = pool3d::max_backward(&dy, &maxima.places, extent, ws).expect("backward");
+        let dx = pool3d::max_backward(&dy, &maxima.places, &tiles(*kernel), extent, ws)
+            .expect("backward");
         let want = elementwise::relu_backward(&rectified, &dx, ws).expect("backward");
         let (dz, none) = fused::backward(z, &got, &dy, None, *kernel).expect("backward");
         assert_eq!(numbers(&dz), numbers(&want), "{kernel:?} {extent:?}");

@@ -320,7 +320,7 @@ impl Plan {
         let state = graph.state().into_iter().map(|(name, array)| {
             let empty = family == Family::WithoutBiases && name.ends_with(".bias");
             let array =
-                if empty { Ok(array.zeros_like_type(array.shape())) } else { array.duplicate() };
+                if empty { array.zeros_like_type(array.shape()) } else { array.duplicate() };
             (name, array.expect("copy"))
         });
         graph.with_state(state.collect()).expect("state").folded().expect("folded")

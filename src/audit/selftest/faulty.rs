@@ -37,6 +37,14 @@ fn wrapped(sound: Box<dyn Layer>, fault: Fault) -> Result<Box<dyn Layer>> {
     Ok(Box::new(Planted { sound, fault, nothing: Array::from_vec(Vec::<f32>::new(), &[0])? }))
 }
 
+/// Numbers changed, wherever they are.
+fn changed(array: &mut Array, by: impl FnOnce(&mut [f32])) -> Result<()> {
+    array.edit(|numbers| {
+        by(numbers);
+        Ok(())
+    })
+}
+
 impl Layer for Planted {
     fn card(&self) -> &'static Card {
         self.sound.card()
@@ -59,7 +67,7 @@ impl Layer for Planted {
         let mut back = self.sound.backward(pass, inputs_too, ws)?;
         if self.fault == Fault::Divided {
             for dx in &mut back.inputs {
-                dx.host_mut::<f32>()?.iter_mut().for_each(|v| *v /= 8.0);
+                changed(dx, |v| v.iter_mut().for_each(|v| *v /= 8.0))?;
             }
         }
         Ok(back)
@@ -118,22 +126,22 @@ impl Affine for Planted {
         let taps = w.shape()[2..].iter().product();
         match self.fault {
             Fault::MissedTap => {
-                w.host_mut::<f32>()?.chunks_mut(taps).for_each(|kernel| kernel[taps / 2] = 0.0);
+                changed(&mut w, |w| w.chunks_mut(taps).for_each(|kernel| kernel[taps / 2] = 0.0))?;
             }
-            Fault::Mirrored => w.host_mut::<f32>()?.chunks_mut(taps).for_each(<[f32]>::reverse),
+            Fault::Mirrored => changed(&mut w, |w| w.chunks_mut(taps).for_each(<[f32]>::reverse))?,
             Fault::ForgottenRow => {
                 let [_, _, _, j, i] = five(&s, "s")?;
-                let slabs = s.host_mut::<f32>()?.chunks_mut(j * i);
-                slabs.for_each(|slab| slab[(j - 1) * i..].fill(0.0));
+                let cut = |slab: &mut [f32]| slab[(j - 1) * i..].fill(0.0);
+                changed(&mut s, |s| s.chunks_mut(j * i).for_each(cut))?;
             }
             Fault::Shifted | Fault::Divided | Fault::Negated => {}
         }
         let mut back = self.affine()?.transpose(&s, &w, x, ws)?;
         if self.fault == Fault::Shifted {
-            back.host_mut::<f32>()?.rotate_right(1);
+            changed(&mut back, |back| back.rotate_right(1))?;
         }
         if self.fault == Fault::Negated {
-            back.host_mut::<f32>()?.iter_mut().for_each(|v| *v = -*v);
+            changed(&mut back, |back| back.iter_mut().for_each(|v| *v = -*v))?;
         }
         Ok(back)
     }

@@ -75,7 +75,7 @@ fn pool(
         (y, pool3d::average_backward(&dya, g, extent, &mut ws)?)
     } else {
         let maxima = pool3d::max_forward(&xa, g, &mut ws)?;
-        let dx = pool3d::max_backward(&dya, &maxima.places, extent, &mut ws)?;
+        let dx = pool3d::max_backward(&dya, &maxima.places, g, extent, &mut ws)?;
         (maxima.output, dx)
     };
     Ok(Row {

@@ -18,6 +18,11 @@ const SOURCES: &[&str] = &[
     include_str!("kernels/prelude.cuh"),
     include_str!("kernels/elementwise.cu"),
     include_str!("kernels/rows.cu"),
+    include_str!("kernels/pools.cu"),
+    include_str!("kernels/fused.cu"),
+    include_str!("kernels/relevance.cu"),
+    include_str!("kernels/blocks.cu"),
+    include_str!("kernels/dense.cu"),
 ];
 
 /// A card with its stream and the kernels loaded so far.
@@ -153,7 +158,7 @@ impl Card {
     ///
     /// # Errors
     /// `E-DEVICE-003` when memory is short.
-    pub(super) fn room(&self, dtype: DType, shape: &[usize]) -> Result<Array> {
+    pub(in super::super) fn room(&self, dtype: DType, shape: &[usize]) -> Result<Array> {
         // CUDA gives no memory of length 0.
         let len = shape.iter().product::<usize>().max(1);
         let short = |why: candle_core::Error| failed(&format!("making an array {shape:?}"), why);
@@ -252,7 +257,12 @@ impl Card {
     pub fn part(&self, x: &Array, from: usize, shape: &[usize]) -> Result<Array> {
         let y = self.room(x.dtype(), shape)?;
         let count = y.len();
-        self.each("copy", x.dtype(), count, &[self.of(x)?, from.into(), self.of(&y)?, 0.into()])?;
+        self.each(
+            "copy",
+            x.dtype(),
+            count,
+            &[self.of(x)?, from.into(), self.of(&y)?, 0usize.into()],
+        )?;
         Ok(y)
     }
 
@@ -265,7 +275,7 @@ impl Card {
     }
 }
 
-fn elsewhere() -> Error {
+pub(super) fn elsewhere() -> Error {
     Error::internal("an array of the card expected")
 }
 

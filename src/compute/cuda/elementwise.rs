@@ -1,12 +1,162 @@
-//! One number at a time.
+//! One number at a time. Each function is the operation of that name in the module above.
+
+use candle_core::{DType, Storage};
 
 use super::super::array::Array;
 use super::Card;
+use super::launch::Argument;
 use crate::Result;
 
-/// As [`super::super::elementwise::relu`].
-pub fn relu(card: &Card, x: &Array) -> Result<Array> {
-    let y = card.like(x)?;
-    card.each("relu", x.dtype(), x.len(), &[card.of(x)?, card.of(&y)?])?;
-    Ok(y)
+impl Card {
+    /// `y` of one array.
+    fn one(&self, kernel: &'static str, x: &Array, more: &[Argument]) -> Result<Array> {
+        let y = self.like(x)?;
+        let all: Vec<Argument> =
+            [self.of(x)?, self.of(&y)?].into_iter().chain(more.iter().copied()).collect();
+        self.each(kernel, x.dtype(), x.len(), &all)?;
+        Ok(y)
+    }
+
+    /// `y` of two arrays of one shape.
+    fn two(&self, kernel: &'static str, a: &Array, b: &Array) -> Result<Array> {
+        let (y, b) = (self.like(a)?, self.lent(b)?);
+        self.each(kernel, a.dtype(), a.len(), &[self.of(a)?, self.of(b.array())?, self.of(&y)?])?;
+        Ok(y)
+    }
+
+    /// Numbers that steer a kernel, copied to the card.
+    pub(super) fn doubles(&self, values: &[f64]) -> Result<Array> {
+        self.take(&Array::from_vec(values.to_vec(), &[values.len()])?)
+    }
+
+    /// An array of the card from one of the host or the card.
+    pub(super) fn lent<'a>(&self, x: &'a Array) -> Result<Lent<'a>> {
+        Ok(match x.storage() {
+            Storage::Cuda(_) => Lent::There(x),
+            _ => Lent::Brought(self.take(x)?),
+        })
+    }
+
+    /// What the host makes of arrays, for operations that have no kernel: arrays go to the host and
+    /// the result comes back.
+    pub(in super::super) fn by_host(
+        &self,
+        arrays: &[&Array],
+        body: impl FnOnce(&[Array]) -> Result<Array>,
+    ) -> Result<Array> {
+        let fetched: Vec<Array> = arrays.iter().map(|a| a.fetched()).collect::<Result<_>>()?;
+        self.take(&body(&fetched)?)
+    }
+
+    /// `relu`.
+    pub fn relu(&self, x: &Array) -> Result<Array> {
+        self.one("relu", x, &[])
+    }
+
+    /// `relu_backward`.
+    pub fn relu_backward(&self, output: &Array, dy: &Array) -> Result<Array> {
+        self.two("relu_backward", output, dy)
+    }
+
+    /// `times`.
+    pub fn times(&self, a: &Array, b: &Array) -> Result<Array> {
+        self.two("times", a, b)
+    }
+
+    /// `add_to`.
+    pub fn add_to(&self, a: &Array, b: &Array) -> Result<()> {
+        let b = self.lent(b)?;
+        self.each("add_to", a.dtype(), a.len(), &[self.of(a)?, self.of(b.array())?])
+    }
+
+    /// `positive_part` and `negative_part`.
+    pub fn sign_part(&self, x: &Array, positive: bool) -> Result<Array> {
+        self.one("part", x, &[positive.into()])
+    }
+
+    /// `bent`.
+    pub fn bent(&self, x: &Array, numbers: [f64; 4]) -> Result<Array> {
+        self.one("bent", x, &numbers.map(Argument::from))
+    }
+
+    /// `per_sample`.
+    pub fn per_row(&self, x: &Array, values: &[f64]) -> Result<Array> {
+        let (y, values) = (self.like(x)?, self.doubles(values)?);
+        let row = (x.len() / x.shape()[0].max(1)).max(1);
+        let arguments = [self.of(&values)?, self.of(&y)?, row.into()];
+        self.each("per_row", x.dtype(), x.len(), &arguments)?;
+        Ok(y)
+    }
+
+    /// `batch_norm::affine` and `group_norm::affine`: scale and shift of `[n, c, …]` per channel, or
+    /// per sample and channel.
+    pub fn affine(&self, x: &Array, scale: &[f64], shift: &[f64]) -> Result<Array> {
+        let (y, maps) = (self.like(x)?, self.doubles(&[scale, shift].concat())?);
+        let Argument::Pointer(scales) = self.of(&maps)? else {
+            return Err(super::card::elsewhere());
+        };
+        let shifts = scales + (scale.len() * DType::F64.size_in_bytes()) as u64;
+        let voxels: usize = x.shape()[2..].iter().product::<usize>().max(1);
+        let arguments = [
+            self.of(x)?,
+            Argument::Pointer(scales),
+            Argument::Pointer(shifts),
+            self.of(&y)?,
+            voxels.into(),
+            scale.len().into(),
+        ];
+        self.each("affine", x.dtype(), x.len(), &arguments)?;
+        Ok(y)
+    }
+
+    /// `a dy + b x + d` with three numbers per channel, or per sample and channel.
+    pub fn combined(&self, x: &Array, dy: &Array, maps: &[[f64; 3]]) -> Result<Array> {
+        let (dx, numbers) = (self.like(x)?, self.doubles(maps.as_flattened())?);
+        let voxels: usize = x.shape()[2..].iter().product::<usize>().max(1);
+        let arguments = [
+            self.of(x)?,
+            self.of(dy)?,
+            self.of(&numbers)?,
+            self.of(&dx)?,
+            voxels.into(),
+            maps.len().into(),
+        ];
+        self.each("combined", x.dtype(), x.len(), &arguments)?;
+        Ok(dx)
+    }
+
+    /// One step of AdamW; `numbers` as the kernel has them.
+    pub fn adamw(&self, [w, g, m, v]: [&Array; 4], numbers: &[f32]) -> Result<()> {
+        let g = self.lent(g)?;
+        let arrays = [self.of(w)?, self.of(g.array())?, self.of(m)?, self.of(v)?];
+        let numbers = numbers.iter().map(|v| Argument::Double(f64::from(*v)));
+        let all: Vec<Argument> = arrays.into_iter().chain(numbers).collect();
+        self.each("adamw", w.dtype(), w.len(), &all)
+    }
+
+    /// Moves `mean` by a share of the way towards `now`.
+    pub fn towards(&self, mean: &Array, now: &Array, share: f64) -> Result<()> {
+        let now = self.lent(now)?;
+        let arguments = [self.of(mean)?, self.of(now.array())?, share.into()];
+        self.each("towards", mean.dtype(), mean.len(), &arguments)
+    }
+}
+
+/// An array of the card, or one brought there for a moment.
+#[derive(Debug)]
+pub enum Lent<'a> {
+    /// It was there.
+    There(&'a Array),
+    /// It was brought.
+    Brought(Array),
+}
+
+impl Lent<'_> {
+    /// The array.
+    pub fn array(&self) -> &Array {
+        match self {
+            Self::There(x) => x,
+            Self::Brought(x) => x,
+        }
+    }
 }

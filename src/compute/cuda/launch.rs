@@ -17,34 +17,29 @@ pub const THREADS: u32 = 256;
 /// Blocks of a kernel that walks over numbers at most.
 const BLOCKS: usize = 1 << 14;
 
-/// An argument of a kernel.
+/// An argument of a kernel. The driver reads as many bytes of it as the kernel declares, so a whole
+/// number serves for `int` and for `Index`.
 #[derive(Debug, Clone, Copy)]
 pub enum Argument {
     /// An array: `Real *`, `double *`, `unsigned *`, `unsigned char *`.
     Pointer(u64),
-    /// `int`.
-    Int(i32),
-    /// `Index`.
-    Index(i64),
+    /// `int` or `Index`.
+    Whole(i64),
     /// `double`.
     Double(f64),
+    /// A structure of `int`.
+    Ints([i32; 24]),
 }
 
 impl From<usize> for Argument {
     fn from(value: usize) -> Self {
-        Self::Index(value as i64)
-    }
-}
-
-impl From<i32> for Argument {
-    fn from(value: i32) -> Self {
-        Self::Int(value)
+        Self::Whole(value as i64)
     }
 }
 
 impl From<bool> for Argument {
     fn from(value: bool) -> Self {
-        Self::Int(i32::from(value))
+        Self::Whole(i64::from(value))
     }
 }
 
@@ -55,12 +50,19 @@ impl From<f64> for Argument {
 }
 
 impl Argument {
+    /// A structure of the numbers of some lists, one after another.
+    pub fn ints(lists: &[&[usize]]) -> Self {
+        let mut all = [0; 24];
+        all.iter_mut().zip(lists.iter().copied().flatten()).for_each(|(a, v)| *a = *v as i32);
+        Self::Ints(all)
+    }
+
     fn place(&mut self) -> *mut c_void {
         match self {
             Self::Pointer(v) => (v as *mut u64).cast(),
-            Self::Int(v) => (v as *mut i32).cast(),
-            Self::Index(v) => (v as *mut i64).cast(),
+            Self::Whole(v) => (v as *mut i64).cast(),
             Self::Double(v) => (v as *mut f64).cast(),
+            Self::Ints(v) => v.as_mut_ptr().cast(),
         }
     }
 }

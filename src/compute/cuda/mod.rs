@@ -9,13 +9,17 @@
 //! their arrays and read only what was written is shown by running them, emulated, on the CPU
 //! (`tools/cuda/emulator`), where every array lies between guards and begins as NaN.
 
+mod blocks;
 pub mod card;
+mod dense;
 mod elementwise;
+mod fused;
 mod launch;
+mod pools;
+mod relevance;
 mod rows;
 #[cfg(test)]
 mod tests;
 
 pub use card::Card;
-pub use elementwise::*;
 pub use launch::Argument;

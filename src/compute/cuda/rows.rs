@@ -29,25 +29,105 @@ impl Card {
         let pieces = row.div_ceil(PIECE).clamp(1, PIECES);
         let parts = self.room(DType::F64, &[rows, pieces, width])?;
         let [rows32, pieces32] = [rows, pieces].map(|n| n as u32);
-        let own = [self.of(&parts)?, row.into(), (pieces as i32).into()];
+        let own = [self.of(&parts)?, row.into(), pieces.into()];
         let all: Vec<Argument> = arguments.iter().copied().chain(own).collect();
         self.run(kernel, dtype, [rows32, pieces32, 1], &all)?;
         if pieces == 1 {
             return parts.reshaped(&[rows, width]);
         }
         let sums = self.room(DType::F64, &[rows, width])?;
-        let own = [self.of(&parts)?, self.of(&sums)?, (pieces as i32).into(), (width as i32).into()];
+        let own = [self.of(&parts)?, self.of(&sums)?, pieces.into(), width.into()];
         self.each("add_pieces", dtype, rows * width, &own)?;
         Ok(sums)
     }
 
-    /// Per row of `rows`: sum and sum of magnitudes, on the host.
-    ///
-    /// # Errors
-    /// `E-DEVICE-003` when the card fails.
+    /// Sums of rows on the host, `width` for each.
+    fn sums(
+        &self,
+        kernel: &'static str,
+        dtype: DType,
+        sizes: [usize; 3],
+        arguments: &[Argument],
+    ) -> Result<Vec<f64>> {
+        self.sums_of_rows(kernel, dtype, sizes, arguments)?.to_f64()
+    }
+
+    /// Per row of `rows`: sum and sum of magnitudes.
     pub fn row_sums(&self, x: &Array, rows: usize) -> Result<Vec<(f64, f64)>> {
         let sizes = [rows, x.len() / rows.max(1), 2];
-        let sums = self.sums_of_rows("row_sums", x.dtype(), sizes, &[self.of(x)?])?.to_f64()?;
+        let sums = self.sums("row_sums", x.dtype(), sizes, &[self.of(x)?])?;
         Ok(sums.chunks_exact(2).map(|s| (s[0], s[1])).collect())
+    }
+
+    /// Per row of `rows`: count, mean and squares about it.
+    pub fn row_moments(&self, x: &Array, rows: usize) -> Result<Vec<[f64; 3]>> {
+        let row = x.len() / rows.max(1);
+        let sums = self.sums("row_moments", x.dtype(), [rows, row, 2], &[self.of(x)?])?;
+        let firsts = self.room(DType::F64, &[rows])?;
+        self.each("firsts", x.dtype(), rows, &[self.of(x)?, self.of(&firsts)?, row.into()])?;
+        let (firsts, count) = (firsts.to_f64()?, row as f64);
+        let one = |(s, first): (&[f64], &f64)| {
+            [count, first + s[0] / count, (s[1] - s[0] * s[0] / count).max(0.0)]
+        };
+        Ok(sums.chunks_exact(2).zip(&firsts).map(one).collect())
+    }
+
+    /// Per row: Σ dy (x − centre) and Σ dy; the centres in turn.
+    pub fn row_products(
+        &self,
+        x: &Array,
+        dy: &Array,
+        rows: usize,
+        centre: &[f64],
+    ) -> Result<Vec<[f64; 2]>> {
+        let centres = self.doubles(centre)?;
+        let arguments = [self.of(x)?, self.of(dy)?, self.of(&centres)?, centre.len().into()];
+        let sizes = [rows, x.len() / rows.max(1), 2];
+        let sums = self.sums("row_products", x.dtype(), sizes, &arguments)?;
+        Ok(sums.chunks_exact(2).map(|s| [s[0], s[1]]).collect())
+    }
+
+    /// Per row: Σ dy and Σ dy·y where y > 0.
+    pub fn row_gated(&self, dy: &Array, y: &Array, rows: usize) -> Result<Vec<[f64; 2]>> {
+        let sizes = [rows, y.len() / rows.max(1), 2];
+        let sums = self.sums("row_gated", y.dtype(), sizes, &[self.of(dy)?, self.of(y)?])?;
+        Ok(sums.chunks_exact(2).map(|s| [s[0], s[1]]).collect())
+    }
+
+    /// Per row: Σ x².
+    pub fn row_squares(&self, x: &Array, rows: usize) -> Result<Vec<f64>> {
+        let sizes = [rows, x.len() / rows.max(1), 1];
+        self.sums("row_squares", x.dtype(), sizes, &[self.of(x)?])
+    }
+
+    /// `any_negative`.
+    pub fn any_negative(&self, x: &Array) -> Result<bool> {
+        let sums = self.sums("row_negatives", x.dtype(), [1, x.len(), 1], &[self.of(x)?])?;
+        Ok(sums[0] > 0.0)
+    }
+
+    /// `comes_to` of relevance that every output has.
+    pub fn meets(&self, r: &Array, z: &Array, positive: bool) -> Result<bool> {
+        let arguments = [self.of(r)?, self.of(z)?, positive.into()];
+        let sums = self.sums("row_meetings", z.dtype(), [1, z.len(), 1], &arguments)?;
+        Ok(sums[0] > 0.0)
+    }
+
+    /// `ranges`.
+    pub fn ranges(&self, x: &Array) -> Result<Vec<(f64, f64)>> {
+        let rows = x.shape()[0];
+        let out = self.room(DType::F64, &[rows, 2])?;
+        let arguments = [self.of(x)?, self.of(&out)?, (x.len() / rows.max(1)).into()];
+        self.run("row_ranges", x.dtype(), [rows as u32, 1, 1], &arguments)?;
+        Ok(out.to_f64()?.chunks_exact(2).map(|r| (r[0], r[1])).collect())
+    }
+
+    /// `channel_sums`, on the host.
+    pub fn channel_sums(&self, x: &Array) -> Result<Array> {
+        let (samples, channels) = (x.shape()[0], x.shape()[1]);
+        let lines = self.row_sums(x, samples * channels)?;
+        let sums = (0..channels).map(|c| lines.iter().skip(c).step_by(channels).map(|s| s.0).sum());
+        let sums = Array::from_vec(sums.collect::<Vec<f64>>(), &[channels])?;
+        crate::by_type!(x, T => sums.cast::<T>())
     }
 }

@@ -3,7 +3,7 @@
 use super::super::backward;
 use super::{Method, Question, plain};
 use crate::card::{Better, Card};
-use crate::compute::{Array, Workspace, five};
+use crate::compute::{Array, Workspace, blocks, five};
 use crate::model::layers::reverse_axes;
 use crate::{Error, Result};
 
@@ -61,7 +61,7 @@ fn map(of: &Question<'_>, _: &[f64], ws: &mut Workspace) -> Result<Array> {
     map.iter_mut().for_each(|m| *m = m.max(0.0));
     let mut map = Array::from_vec(map, &[n, 1, k, j, i])?;
     if of.graph.nodes()[0].layer.card().id == reverse_axes::CARD.id {
-        map = reverse_axes::reversed(&map)?;
+        map = blocks::reversed(&map)?;
     }
     crate::by_type!(of.x, T => map.cast::<T>())
 }

@@ -55,7 +55,7 @@ impl Layer for MaxPool {
             return Err(Error::internal("a max pool without stored places"));
         };
         let [_, _, k, j, i] = five(pass.inputs[0], "max pool input")?;
-        let dx = pool3d::max_backward(pass.grad, places, [k, j, i], ws)?;
+        let dx = pool3d::max_backward(pass.grad, places, &self.geometry, [k, j, i], ws)?;
         Ok(Gradients { inputs: vec![dx], parameters: Vec::new() })
     }
 

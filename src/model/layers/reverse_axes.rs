@@ -2,7 +2,7 @@
 
 use super::super::layer::{Gradients, Layer, Mode, Pass, Role, Saved};
 use crate::card::{Better, Card};
-use crate::compute::{Array, Workspace, five};
+use crate::compute::{Array, Workspace, blocks};
 use crate::{Error, Result};
 
 /// What this layer says of itself.
@@ -22,26 +22,6 @@ pub static CARD: Card = Card {
 #[derive(Debug, Clone, Copy)]
 pub struct ReverseAxes;
 
-/// The three spatial axes of `[n, c, k, j, i]` in reverse.
-///
-/// # Errors
-/// [`Error::Shape`] for another number of axes.
-pub fn reversed(x: &Array) -> Result<Array> {
-    let [n, c, a, b, d] = five(x, "an image")?;
-    crate::by_type!(x, T => {
-        let source = x.host::<T>()?;
-        let mut data = Vec::with_capacity(source.len());
-        for channel in source.chunks(a * b * d) {
-            for w in 0..d {
-                for v in 0..b {
-                    data.extend((0..a).map(|u| channel[(u * b + v) * d + w]));
-                }
-            }
-        }
-        Array::from_vec(data, &[n, c, d, b, a])
-    })
-}
-
 impl Layer for ReverseAxes {
     fn card(&self) -> &'static Card {
         &CARD
@@ -60,11 +40,11 @@ impl Layer for ReverseAxes {
         _: &mut Mode<'_>,
         _: &mut Workspace,
     ) -> Result<(Array, Saved)> {
-        Ok((reversed(inputs[0])?, Saved::Nothing))
+        Ok((blocks::reversed(inputs[0])?, Saved::Nothing))
     }
 
     fn backward(&self, pass: &Pass<'_>, _: bool, _: &mut Workspace) -> Result<Gradients> {
-        Ok(Gradients { inputs: vec![reversed(pass.grad)?], parameters: Vec::new() })
+        Ok(Gradients { inputs: vec![blocks::reversed(pass.grad)?], parameters: Vec::new() })
     }
 
     fn duplicate(&self) -> Result<Box<dyn Layer>> {
@@ -83,10 +63,10 @@ mod tests {
     #[test]
     fn turning_twice_is_where_it_began() {
         let x = Array::from_vec((0..24).map(f64::from).collect(), &[1, 1, 2, 3, 4]).expect("x");
-        let turned = reversed(&x).expect("turned");
+        let turned = blocks::reversed(&x).expect("turned");
         assert_eq!(turned.shape(), [1, 1, 4, 3, 2]);
         assert_eq!(turned.to_f64().expect("host")[1], 12.0);
-        let back = reversed(&turned).expect("back");
+        let back = blocks::reversed(&turned).expect("back");
         assert_eq!(back.to_f64().expect("host"), x.to_f64().expect("host"));
     }
 }

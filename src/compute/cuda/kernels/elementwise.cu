@@ -28,8 +28,50 @@ KERNEL(part)(const Real *x, Real *y, int positive, Index count) {
     EACH(at, count) y[at] = ((x[at] > 0) == (positive != 0)) ? x[at] : (Real)0;
 }
 
-// One number for each sample of `row` numbers.
-KERNEL(per_sample)(const double *values, Real *y, Index row, Index count) {
+// constant + above * x where x > 0 + below * x elsewhere + square * x^2.
+KERNEL(bent)(const Real *x, Real *y, double above, double below, double square, double constant, Index count) {
+    EACH(at, count) {
+        double value = x[at];
+        y[at] = (Real)(constant + (value > 0 ? above : below) * value + square * value * value);
+    }
+}
+
+// One number for each `row` numbers.
+KERNEL(per_row)(const double *values, Real *y, Index row, Index count) {
     EACH(at, count) y[at] = (Real)values[at / row];
 }
 
+// scale * x + shift, with `maps` pairs in turn, each for `voxels` numbers.
+KERNEL(affine)(const Real *x, const double *scale, const double *shift, Real *y, Index voxels, Index maps,
+               Index count) {
+    EACH(at, count) {
+        Index map = at / voxels % maps;
+        y[at] = x[at] * (Real)scale[map] + (Real)shift[map];
+    }
+}
+
+// a * dy + b * x + d, with `maps` triples in turn, each for `voxels` numbers.
+KERNEL(combined)(const Real *x, const Real *dy, const double *abd, Real *dx, Index voxels, Index maps,
+                 Index count) {
+    EACH(at, count) {
+        const double *map = abd + at / voxels % maps * 3;
+        dx[at] = (Real)map[0] * dy[at] + (Real)map[1] * x[at] + (Real)map[2];
+    }
+}
+
+// One step of AdamW (Loshchilov and Hutter 2019), as train::optimiser has it.
+KERNEL(adamw)(Real *w, const Real *g, Real *m, Real *v, double keep1, double take1, double keep2, double take2,
+              double scale1, double scale2, double epsilon, double stay, double rate, Index count) {
+    EACH(at, count) {
+        Real slope = g[at];
+        m[at] = m[at] * (Real)keep1 + slope * (Real)take1;
+        v[at] = v[at] * (Real)keep2 + slope * slope * (Real)take2;
+        Real update = m[at] * (Real)scale1 / (sqrt(v[at] * (Real)scale2) + (Real)epsilon);
+        w[at] = w[at] * (Real)stay - update * (Real)rate;
+    }
+}
+
+// Moves a mean towards the numbers of now.
+KERNEL(towards)(Real *mean, const Real *now, double share, Index count) {
+    EACH(at, count) mean[at] += (Real)share * (now[at] - mean[at]);
+}

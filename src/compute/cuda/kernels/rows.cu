@@ -12,6 +12,10 @@ __device__ __forceinline__ Span span(Index row, int pieces) {
     return s;
 }
 
+#define EACH_OF_ROW(at)                                                                                      \
+    Span own = span(row, pieces);                                                                            \
+    for (Index at = own.from + threadIdx.x; at < own.to; at += THREADS)
+
 template <int SUMS> __device__ void put_sums(double (&mine)[SUMS], double *out, int pieces) {
     block_sums(mine);
     if (threadIdx.x == 0) {
@@ -32,12 +36,106 @@ KERNEL(add_pieces)(const double *parts, double *sums, int pieces, int width, Ind
 
 // Sum and sum of magnitudes.
 KERNEL(row_sums)(const Real *x, double *out, Index row, int pieces) {
-    Span s = span(row, pieces);
+    const Real *mine_x = x + blockIdx.x * row;
     double mine[2] = {0, 0};
-    for (Index at = s.from + threadIdx.x; at < s.to; at += THREADS) {
-        double value = x[blockIdx.x * row + at];
+    EACH_OF_ROW(at) {
+        double value = mine_x[at];
         mine[0] += value;
         mine[1] += fabs(value);
     }
     put_sums(mine, out, pieces);
+}
+
+// Sums of x - x0 and of its square, x0 the row's first number: what mean and variance are made of
+// without losing digits to a large mean.
+KERNEL(row_moments)(const Real *x, double *out, Index row, int pieces) {
+    const Real *mine_x = x + blockIdx.x * row;
+    double first = mine_x[0], mine[2] = {0, 0};
+    EACH_OF_ROW(at) {
+        double apart = mine_x[at] - first;
+        mine[0] += apart;
+        mine[1] += apart * apart;
+    }
+    put_sums(mine, out, pieces);
+}
+
+// The first number of each row.
+KERNEL(firsts)(const Real *x, double *out, Index row, Index count) {
+    EACH(at, count) out[at] = x[at * row];
+}
+
+// Sums of dy * (x - centre) and of dy; `centres` of them in turn.
+KERNEL(row_products)(const Real *x, const Real *dy, const double *centre, int centres, double *out, Index row,
+                     int pieces) {
+    Index start = blockIdx.x * row;
+    double middle = centre[blockIdx.x % centres], mine[2] = {0, 0};
+    EACH_OF_ROW(at) {
+        double slope = dy[start + at];
+        mine[0] += slope * (x[start + at] - middle);
+        mine[1] += slope;
+    }
+    put_sums(mine, out, pieces);
+}
+
+// Sums of dy and of dy * y where y > 0.
+KERNEL(row_gated)(const Real *dy, const Real *y, double *out, Index row, int pieces) {
+    Index start = blockIdx.x * row;
+    double mine[2] = {0, 0};
+    EACH_OF_ROW(at) {
+        double value = y[start + at], slope = value > 0 ? dy[start + at] : (Real)0;
+        mine[0] += slope;
+        mine[1] += slope * value;
+    }
+    put_sums(mine, out, pieces);
+}
+
+// Sum of squares.
+KERNEL(row_squares)(const Real *x, double *out, Index row, int pieces) {
+    const Real *mine_x = x + blockIdx.x * row;
+    double mine[1] = {0};
+    EACH_OF_ROW(at) mine[0] += (double)mine_x[at] * mine_x[at];
+    put_sums(mine, out, pieces);
+}
+
+// How many numbers are below zero.
+KERNEL(row_negatives)(const Real *x, double *out, Index row, int pieces) {
+    const Real *mine_x = x + blockIdx.x * row;
+    double mine[1] = {0};
+    EACH_OF_ROW(at) mine[0] += mine_x[at] < 0;
+    put_sums(mine, out, pieces);
+}
+
+// How many numbers of r are not 0 where z is positive, or negative.
+KERNEL(row_meetings)(const Real *r, const Real *z, int positive, double *out, Index row, int pieces) {
+    Index start = blockIdx.x * row;
+    double mine[1] = {0};
+    EACH_OF_ROW(at) {
+        Real sum = z[start + at];
+        mine[0] += r[start + at] != 0 && (positive ? sum > 0 : sum < 0);
+    }
+    put_sums(mine, out, pieces);
+}
+
+// The least and the largest number of each row, one block a row.
+KERNEL(row_ranges)(const Real *x, double *out, Index row) {
+    __shared__ double low[THREADS], high[THREADS];
+    const Real *mine = x + blockIdx.x * row;
+    double least = mine[0], most = mine[0];
+    for (Index at = threadIdx.x; at < row; at += THREADS) {
+        least = fmin(least, (double)mine[at]);
+        most = fmax(most, (double)mine[at]);
+    }
+    low[threadIdx.x] = least;
+    high[threadIdx.x] = most;
+    for (int half = THREADS / 2; half > 0; half /= 2) {
+        __syncthreads();
+        if ((int)threadIdx.x < half) {
+            low[threadIdx.x] = fmin(low[threadIdx.x], low[threadIdx.x + half]);
+            high[threadIdx.x] = fmax(high[threadIdx.x], high[threadIdx.x + half]);
+        }
+    }
+    if (threadIdx.x == 0) {
+        out[blockIdx.x * 2] = low[0];
+        out[blockIdx.x * 2 + 1] = high[0];
+    }
 }

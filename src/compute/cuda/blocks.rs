@@ -1,0 +1,124 @@
+//! Blocks of numbers moved.
+
+use super::super::array::Array;
+use super::super::blocks::Border;
+use super::Card;
+use super::launch::Argument;
+use crate::Result;
+
+/// Axes of an array that is spread over another, at most.
+const AXES: usize = 6;
+
+/// Where rows lie: the first number and how far the next row's is.
+pub type Rows = (usize, usize);
+
+fn border(small: &[usize], large: &[usize], before: Border) -> Argument {
+    Argument::ints(&[small, large, &before])
+}
+
+impl Card {
+    /// `rows` rows of `length` numbers from `x` to `y`.
+    pub fn copy_rows(
+        &self,
+        (x, from): (&Array, Rows),
+        (y, to): (&Array, Rows),
+        [rows, length]: [usize; 2],
+    ) -> Result<()> {
+        let arguments = [
+            self.of(x)?,
+            from.0.into(),
+            from.1.into(),
+            self.of(y)?,
+            to.0.into(),
+            to.1.into(),
+            length.into(),
+        ];
+        self.each("copy_rows", x.dtype(), rows * length, &arguments)
+    }
+
+    /// `blocks::join`, into an array of this shape.
+    pub fn join(&self, parts: &[&Array], shape: &[usize]) -> Result<Array> {
+        let y = self.room(parts[0].dtype(), shape)?;
+        let sample: usize = shape[1..].iter().product();
+        let mut at = 0;
+        for part in parts {
+            let len: usize = part.shape()[1..].iter().product();
+            self.copy_rows((part, (0, len)), (&y, (at, sample)), [shape[0], len])?;
+            at += len;
+        }
+        Ok(y)
+    }
+
+    /// `blocks::split`.
+    pub fn split(&self, whole: &Array, shapes: &[&[usize]]) -> Result<Vec<Array>> {
+        let sample: usize = whole.shape()[1..].iter().product();
+        let mut at = 0;
+        let part = |shape: &&[usize]| {
+            let (y, len) = (self.room(whole.dtype(), shape)?, shape[1..].iter().product());
+            self.copy_rows((whole, (at, sample)), (&y, (0, len)), [shape[0], len])?;
+            at += len;
+            Ok(y)
+        };
+        shapes.iter().map(part).collect()
+    }
+
+    /// `blocks::stack`, into an array of this shape.
+    pub fn stack(&self, parts: &[&Array], shape: &[usize]) -> Result<Array> {
+        let y = self.room(parts[0].dtype(), shape)?;
+        let mut at = 0;
+        for part in parts {
+            self.copy_rows((part, (0, 0)), (&y, (at, 0)), [1, part.len()])?;
+            at += part.len();
+        }
+        Ok(y)
+    }
+
+    /// `blocks::pad`, `x [n, c, k, j, i]` into `large`.
+    pub fn pad(&self, x: &Array, large: &[usize], before: Border, value: f64) -> Result<Array> {
+        let y = self.room(x.dtype(), large)?;
+        let around = border(&x.shape()[1..], &large[1..], before);
+        self.each("pad", x.dtype(), y.len(), &[self.of(x)?, self.of(&y)?, around, value.into()])?;
+        Ok(y)
+    }
+
+    /// `blocks::crop`.
+    pub fn crop(&self, y: &Array, small: &[usize], before: Border) -> Result<Array> {
+        let x = self.room(y.dtype(), small)?;
+        let around = border(&small[1..], &y.shape()[1..], before);
+        self.each("crop", y.dtype(), y.len(), &[self.of(y)?, self.of(&x)?, around])?;
+        Ok(x)
+    }
+
+    /// `blocks::border_sums`.
+    pub fn border_sums(&self, y: &Array, small: &[usize], before: Border) -> Result<Vec<f64>> {
+        let samples = y.shape()[0];
+        let arguments = [self.of(y)?, border(&small[1..], &y.shape()[1..], before)];
+        let sizes = [samples, y.len() / samples.max(1), 1];
+        self.sums_of_rows("row_borders", y.dtype(), sizes, &arguments)?.to_f64()
+    }
+
+    /// `x · g` with `g` spread over `x`; extents and steps of `g` per axis, outermost first.
+    pub fn gated(&self, x: &Array, g: &Array, axes: &[(usize, usize)]) -> Result<Array> {
+        let y = self.like(x)?;
+        let arguments = [self.of(x)?, self.of(g)?, self.of(&y)?, spread(axes)];
+        self.each("gated", x.dtype(), x.len(), &arguments)?;
+        Ok(y)
+    }
+
+    /// The numbers of `x` in another order: extents of the result and steps within `x` per axis,
+    /// outermost first.
+    pub fn picked(&self, x: &Array, shape: &[usize], axes: &[(usize, usize)]) -> Result<Array> {
+        let y = self.room(x.dtype(), shape)?;
+        self.each("picked", x.dtype(), y.len(), &[self.of(x)?, self.of(&y)?, spread(axes)])?;
+        Ok(y)
+    }
+}
+
+/// Axes as kernels know them, short ones filled up in front.
+fn spread(axes: &[(usize, usize)]) -> Argument {
+    let missing = AXES.saturating_sub(axes.len());
+    let fill = |empty: usize, of: fn(&(usize, usize)) -> usize| -> Vec<usize> {
+        std::iter::repeat_n(empty, missing).chain(axes.iter().map(of)).collect()
+    };
+    Argument::ints(&[&fill(1, |a| a.0), &fill(0, |a| a.1)])
+}

@@ -1,0 +1,80 @@
+// Blocks of numbers moved.
+
+// `length` numbers of each of some rows, `x_step` and `y_step` apart.
+KERNEL(copy_rows)(const Real *x, Index x_from, Index x_step, Real *y, Index y_from, Index y_step, Index length,
+                  Index count) {
+    EACH(at, count) {
+        Index row = at / length, rest = at % length;
+        y[y_from + row * y_step + rest] = x[x_from + row * x_step + rest];
+    }
+}
+
+// Extents [c, k, j, i] of what lies within and of the whole, and the border before.
+struct Border {
+    int small[4], large[4], before[4];
+};
+
+// Where the number `at` of the whole lies within, or -1.
+__device__ __forceinline__ Index inside(const Border &b, Index at) {
+    int place[4];
+    for (int a = 3; a >= 0; --a) {
+        place[a] = at % b.large[a] - b.before[a];
+        at /= b.large[a];
+        if (place[a] < 0 || place[a] >= b.small[a]) return -1;
+    }
+    Index index = at; // the sample
+    for (int a = 0; a < 4; ++a) index = index * b.small[a] + place[a];
+    return index;
+}
+
+KERNEL(pad)(const Real *x, Real *y, Border b, double value, Index count) {
+    EACH(at, count) {
+        Index from = inside(b, at);
+        y[at] = from < 0 ? (Real)value : x[from];
+    }
+}
+
+KERNEL(crop)(const Real *y, Real *x, Border b, Index count) {
+    EACH(at, count) {
+        Index from = inside(b, at);
+        if (from >= 0) x[from] = y[at];
+    }
+}
+
+// Sums over the border alone; a row is a sample of the whole.
+KERNEL(row_borders)(const Real *y, Border b, double *out, Index row, int pieces) {
+    Index start = blockIdx.x * row;
+    double mine[1] = {0};
+    EACH_OF_ROW(at) {
+        if (inside(b, at) < 0) mine[0] += y[start + at];
+    }
+    put_sums(mine, out, pieces);
+}
+
+// x * g, with g spread over axes of extent 1: up to six axes, outermost first.
+struct Spread {
+    int extent[6], step[6];
+};
+
+KERNEL(gated)(const Real *x, const Real *g, Real *y, Spread s, Index count) {
+    EACH(at, count) {
+        Index rest = at, from = 0;
+        for (int a = 5; a >= 0; --a) {
+            from += rest % s.extent[a] * s.step[a];
+            rest /= s.extent[a];
+        }
+        y[at] = x[at] * g[from];
+    }
+}
+
+// Numbers in another order of axes.
+KERNEL(picked)(const Real *x, Real *y, Spread s, Index count) {
+    EACH(at, count) {
+        Index rest = at, from = 0;
+        for (int a = 5; a >= 0; --a) {
+            from += rest % s.extent[a] * s.step[a];
+            rest /= s.extent[a];
+        }
+        y[at] = x[from];
+    }
+}

@@ -1,0 +1,89 @@
+// Relevance divided by sums of contributions, with where the stabiliser's share went.
+
+struct Way {
+    int mode;             // 0: epsilon is added to |z|, 1: times the root mean square of z, 2: the least |z|
+    int zero_is_positive; // whether a sum of exactly 0 counts as positive
+    int only;             // 0: all outputs, 1: where `sign` is positive, 2: where it is negative
+    int beside;           // whether `other` says which outputs have no other group
+};
+
+struct Bins {
+    double stabiliser, degenerate, sum;
+};
+
+__device__ Real quotient_of(const Way &way, double gain, double epsilon, double root, Real r, Real z, Real sign, Real other, Bins &bins) {
+    double part = gain * (double)r;
+    if (way.only) {
+        bool side = way.only == 1;
+        if (sign == 0 && side) bins.degenerate += part;
+        if (sign == 0 || (sign > 0) != side) return 0;
+    }
+    if (way.beside && other == 0 && z != 0) part = r;
+    else if (way.beside && other != 0 && z == 0) return 0;
+    double added = 0, below = z;
+    if (z != 0 || way.zero_is_positive) {
+        double amount = epsilon;
+        if (way.mode == 1) amount *= root;
+        if (way.mode == 2) amount = fmax(epsilon - fabs((double)z), 0.0);
+        added = z >= 0 ? amount : -amount;
+        below += added;
+    }
+    Real s = below != 0 && part != 0 ? (Real)(part / below) : (Real)0;
+    if (z != 0) bins.stabiliser += added * s;
+    else if (below == 0) bins.degenerate += part;
+    else bins.degenerate += added * s;
+    bins.sum += s;
+    return s;
+}
+
+// s is written over z. Rows of `row` numbers, `rows_of_sample` of them with one root.
+KERNEL(row_quotients)(const Real *r, Real *z, const Real *sign, const Real *other, const double *roots,
+                      int rows_of_sample, Way way, double gain, double epsilon, double *out, Index row, int pieces) {
+    Index start = blockIdx.x * row;
+    double root = way.mode == 1 ? roots[blockIdx.x / rows_of_sample] : 0;
+    Bins bins = {0, 0, 0};
+    EACH_OF_ROW(at) {
+        Index of = start + at;
+        z[of] = quotient_of(way, gain, epsilon, root, r[of], z[of], way.only ? sign[of] : (Real)0,
+                            way.beside ? other[of] : (Real)0, bins);
+    }
+    double mine[3] = {bins.stabiliser, bins.degenerate, bins.sum};
+    put_sums(mine, out, pieces);
+}
+
+// The same where relevance is that of the winners of windows; the other voxels get 0.
+KERNEL(row_quotients_won)(const Real *values, const unsigned char *winners, Tiles t, Real *z, const Real *sign,
+                          const Real *other, const double *roots, int rows_of_sample, Way way, double gain, double epsilon, double *out,
+                          Index row, int pieces) {
+    Index start = blockIdx.x * row, windows = blockIdx.x * volume(t.output);
+    double root = way.mode == 1 ? roots[blockIdx.x / rows_of_sample] : 0;
+    Bins bins = {0, 0, 0};
+    EACH_OF_ROW(at) {
+        Index of = start + at, window;
+        int number;
+        Real s = 0;
+        if (window_of(t, at, window, number)) {
+            int winner = winners[windows + window];
+            if ((winner == CUT ? 0 : winner) == number)
+                s = quotient_of(way, gain, epsilon, root, values[windows + window], z[of], way.only ? sign[of] : (Real)0,
+                                way.beside ? other[of] : (Real)0, bins);
+        }
+        z[of] = s;
+    }
+    double mine[3] = {bins.stabiliser, bins.degenerate, bins.sum};
+    put_sums(mine, out, pieces);
+}
+
+// How many windows with relevance have a winner where z is positive, or negative.
+KERNEL(row_meetings_won)(const Real *values, const unsigned char *winners, Tiles t, const Real *z, int positive,
+                         double *out, Index row, int pieces) {
+    Index start = blockIdx.x * row;
+    const Real *sums = z + blockIdx.x * volume(t.input);
+    double mine[1] = {0};
+    EACH_OF_ROW(at) {
+        int winner = winners[start + at];
+        Real sum = sums[place_of(t, at, winner == CUT ? 0 : winner)];
+        mine[0] += values[start + at] != 0 && (positive ? sum > 0 : sum < 0);
+    }
+    put_sums(mine, out, pieces);
+}

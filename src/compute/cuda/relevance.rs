@@ -1,0 +1,93 @@
+//! Relevance divided by sums of contributions.
+
+use super::super::array::Array;
+use super::super::flow::{Flow, Winners};
+use super::super::relevance::{Damping, Quotient, Served, Stabiliser};
+use super::Card;
+use super::fused::tiles;
+use super::launch::Argument;
+use crate::Result;
+
+impl Card {
+    /// `relevance::quotient`: `s` is written over `z`.
+    pub fn quotient(
+        &self,
+        r: &Flow<'_>,
+        z: Array,
+        served: Served<'_>,
+        stabiliser: Stabiliser,
+    ) -> Result<Quotient> {
+        let samples = z.shape()[0];
+        let channels = samples * z.shape()[1];
+        let voxels = (z.len() / channels.max(1)).max(1);
+        // Features of a dense layer are channels of one voxel: they are added by the sample.
+        let rows = if voxels == 1 && matches!(r, Flow::Whole(_)) { samples } else { channels };
+        let roots = match stabiliser.mode {
+            Damping::RootMeanSquare => {
+                let row = (z.len() / samples.max(1)).max(1) as f64;
+                self.row_squares(&z, samples)?.iter().map(|s| (s / row).sqrt()).collect()
+            }
+            Damping::Absolute | Damping::Clipped => vec![0.0; samples],
+        };
+        let roots = self.doubles(&roots)?;
+        let mode = match stabiliser.mode {
+            Damping::Absolute => 0,
+            Damping::RootMeanSquare => 1,
+            Damping::Clipped => 2,
+        };
+        let only = served.only.map_or(0, |(_, positive)| if positive { 1 } else { 2 });
+        let zero = usize::from(stabiliser.zero_is_positive);
+        let way = [mode, zero, only, usize::from(served.beside.is_some())];
+        // What is not looked at stays unread: any array will do for it.
+        let sign = served.only.map_or(&z, |(sign, _)| sign);
+        let rest = [
+            self.of(&z)?,
+            self.of(sign)?,
+            self.of(served.beside.unwrap_or(&z))?,
+            self.of(&roots)?,
+            (rows / samples.max(1)).into(),
+            Argument::ints(&[&way]),
+            served.gain.into(),
+            stabiliser.epsilon.into(),
+        ];
+        let sizes = [rows, z.len() / rows.max(1), 3];
+        let bins = match r {
+            Flow::Whole(r) => {
+                let all: Vec<Argument> = [self.of(r)?].into_iter().chain(rest).collect();
+                self.sums_of_rows("row_quotients", z.dtype(), sizes, &all)?
+            }
+            Flow::Winners(of) => {
+                let first =
+                    [self.of(&of.values)?, self.of(of.winners.array()?)?, tiles(&of.tiles()?)];
+                let all: Vec<Argument> = first.into_iter().chain(rest).collect();
+                self.sums_of_rows("row_quotients_won", z.dtype(), sizes, &all)?
+            }
+        };
+        let bins = bins.to_f64()?;
+        let per_sample = |bin: usize| -> Vec<f64> {
+            let of = |sample: &[f64]| sample.iter().skip(bin).step_by(3).sum();
+            bins.chunks((bins.len() / samples.max(1)).max(1)).map(of).collect()
+        };
+        let by_channel = match voxels {
+            1 => z.to_f64()?,
+            _ => bins.iter().skip(2).step_by(3).copied().collect(),
+        };
+        let (stabiliser, degenerate) = (per_sample(0), per_sample(1));
+        Ok(Quotient { s: z, stabiliser, degenerate, by_channel })
+    }
+
+    /// `relevance::comes_to` behind a pool.
+    pub fn meets_won(&self, of: &Winners<'_>, z: &Array, positive: bool) -> Result<bool> {
+        let [channels, _, windows] = of.sizes();
+        let arguments = [
+            self.of(&of.values)?,
+            self.of(of.winners.array()?)?,
+            tiles(&of.tiles()?),
+            self.of(z)?,
+            positive.into(),
+        ];
+        let sizes = [channels, windows, 1];
+        let sums = self.sums_of_rows("row_meetings_won", z.dtype(), sizes, &arguments)?;
+        Ok(sums.to_f64()?.iter().any(|s| *s > 0.0))
+    }
+}
