@@ -6,6 +6,7 @@ pub mod calibrate;
 mod clock;
 mod columns;
 pub mod demo;
+mod device;
 pub mod doctor;
 pub mod exit;
 pub mod explain;
@@ -29,6 +30,7 @@ use clap::{Parser, Subcommand};
 
 use crate::audit::checks;
 use crate::card::Card;
+use crate::compute::device::Asked;
 use crate::{Error, Result};
 use exit::ExitCode;
 use term::Terminal;
@@ -45,6 +47,10 @@ struct Cli {
     /// Threads to compute with; all cores when not given
     #[arg(long, global = true, value_name = "N")]
     threads: Option<NonZeroUsize>,
+    /// Where to compute: auto (a card if there is one), cpu, cuda or cuda:N; HEATPROOF_DEVICE says it
+    /// where this does not, and else it is cpu
+    #[arg(long, global = true, value_name = "DEVICE")]
+    device: Option<Asked>,
     /// No progress on standard error; errors are still printed
     #[arg(long, short, global = true)]
     quiet: bool,
@@ -69,6 +75,18 @@ enum Command {
     Judge(judge::Args),
     Baseline(baseline::Args),
     Calibrate(calibrate::Args),
+}
+
+impl Command {
+    /// Whether networks are worked with, and so a device.
+    fn computes(&self) -> bool {
+        match self {
+            Self::Train(_) | Self::Predict(_) | Self::Explain(_) | Self::Audit(_) => true,
+            Self::Demo(_) | Self::Doctor(_) | Self::Selftest(_) => true,
+            Self::Phantom(_) | Self::Metrics(_) | Self::Inspect(_) | Self::List(_) => false,
+            Self::Report(_) | Self::Judge(_) | Self::Baseline(_) | Self::Calibrate(_) => false,
+        }
+    }
 }
 
 /// Runs the command of this process.
@@ -109,6 +127,9 @@ fn run(cli: &Cli) -> Result<ExitCode> {
         })?;
     }
     let terminal = Terminal::new(cli.quiet);
+    if cli.command.computes() {
+        device::choose(cli.device, &terminal)?;
+    }
     match &cli.command {
         Command::Phantom(args) => phantom::run(args, &terminal),
         Command::Train(args) => train::run(args, &terminal),

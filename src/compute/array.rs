@@ -216,7 +216,10 @@ impl Array {
     /// `E-DEVICE-003` when the card's memory is short.
     pub fn at_work(self) -> Result<Self> {
         #[cfg(feature = "cuda")]
-        if let (true, Some(card)) = (self.on_host(), Card::opened()) {
+        if self.on_host()
+            && super::device::on_card()?
+            && let Some(card) = Card::opened()
+        {
             return card.take(&self);
         }
         Ok(self)

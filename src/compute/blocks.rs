@@ -4,6 +4,7 @@
 use std::ops::Range;
 
 use super::array::{Array, Real, on_card};
+use super::device;
 use super::workspace::Workspace;
 use crate::{Error, Result, by_type};
 
@@ -68,9 +69,17 @@ pub fn stack(parts: &[&Array], ws: &mut Workspace) -> Result<Array> {
 /// time.
 const LARGEST: usize = 32 << 20;
 
-/// How many samples of `bytes` each should be done at once.
-pub fn at_once(bytes: usize) -> usize {
-    (LARGEST / bytes.max(1)).max(1)
+/// Of a card's memory, the share that the largest array at once may take.
+const SHARE: usize = 64;
+
+/// How many samples of `bytes` each should be done at once: few on the host, where arrays should
+/// stay in caches, and as many as fill a card.
+///
+/// # Errors
+/// `E-DEVICE-003` when the card does not answer.
+pub fn at_once(bytes: usize) -> Result<usize> {
+    let largest = device::memory()?.map_or(LARGEST, |all| (all / SHARE).max(LARGEST));
+    Ok((largest / bytes.max(1)).max(1))
 }
 
 /// Some of the samples, copied.

@@ -45,6 +45,19 @@ impl FromStr for Asked {
     }
 }
 
+impl Asked {
+    /// What the variable `HEATPROOF_DEVICE` says; the processors without it.
+    ///
+    /// # Errors
+    /// `E-DEVICE-001` when it names no device.
+    pub fn by_variable() -> Result<Self> {
+        match std::env::var("HEATPROOF_DEVICE") {
+            Ok(word) if !word.is_empty() => word.parse(),
+            _ => Ok(Self::default()),
+        }
+    }
+}
+
 impl fmt::Display for Asked {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -84,12 +97,32 @@ pub fn choose(asked: Asked) -> Result<&'static Choice> {
     Ok(CHOSEN.get_or_init(|| choice))
 }
 
-/// Whether work is done on a card.
-pub fn on_card() -> bool {
+/// Whether work is done on a card. Where nothing was chosen, `HEATPROOF_DEVICE` chooses.
+///
+/// # Errors
+/// Those of [`choose`].
+pub fn on_card() -> Result<bool> {
+    if CHOSEN.get().is_none() {
+        choose(Asked::by_variable()?)?;
+    }
     #[cfg(feature = "cuda")]
-    return super::cuda::Card::opened().is_some();
+    return Ok(super::cuda::Card::opened().is_some());
     #[cfg(not(feature = "cuda"))]
-    false
+    Ok(false)
+}
+
+/// Bytes of the card's memory in all; none where work is done on the host. The same in every run on
+/// a card, so that what depends on it is, too.
+///
+/// # Errors
+/// Those of [`on_card`]; `E-DEVICE-003` when the card does not answer.
+pub fn memory() -> Result<Option<usize>> {
+    #[cfg(feature = "cuda")]
+    if on_card()? {
+        return super::cuda::Card::opened().map(|card| Ok(card.memory()?.1)).transpose();
+    }
+    let _ = on_card()?;
+    Ok(None)
 }
 
 /// `x` where the work is done, for `body`, and what comes out where `x` was.
@@ -97,7 +130,7 @@ pub fn on_card() -> bool {
 /// # Errors
 /// Those of `body`; `E-DEVICE-003` when the card fails.
 pub fn at_work(x: &Array, body: impl FnOnce(&Array) -> Result<Array>) -> Result<Array> {
-    if on_card() && x.on_host() { body(&x.duplicate()?.at_work()?)?.at_rest() } else { body(x) }
+    if on_card()? && x.on_host() { body(&x.duplicate()?.at_work()?)?.at_rest() } else { body(x) }
 }
 
 #[cfg(feature = "cuda")]

@@ -27,7 +27,7 @@ pub struct Made {
 fn pieces(affine: &dyn Layer, x: &Array) -> Result<Vec<Range<usize>>> {
     let (samples, shape) = (x.shape()[0], affine.out_shape(&[&x.shape()[1..]])?);
     let bytes = shape.iter().product::<usize>() * x.dtype().size_in_bytes();
-    let some = blocks::at_once(bytes);
+    let some = blocks::at_once(bytes)?;
     Ok((0..samples).step_by(some).map(|from| from..(from + some).min(samples)).collect())
 }
 

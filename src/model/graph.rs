@@ -207,7 +207,7 @@ impl Graph {
     /// `E-DEVICE-003` when the card's memory is short.
     pub fn at_work(&self) -> Result<&Self> {
         let there = |(_, array): (String, &Array)| !array.on_host();
-        if !device::on_card() || self.state().into_iter().any(there) {
+        if !device::on_card()? || self.state().into_iter().any(there) {
             return Ok(self);
         }
         if let Some(graph) = self.there.get() {

@@ -8,6 +8,7 @@ use rayon::prelude::*;
 
 use super::aims::{Aim, aims};
 use super::checkpoint::{self, CurveRow, Groups, Marks};
+use super::feed::{augmented, batches, each_batch};
 use super::loss::CrossEntropy;
 use super::network::Network;
 use super::optimiser::{AdamW, AdamWOptions};
@@ -191,7 +192,7 @@ struct Run<N> {
 
 impl<N: Network> Run<N> {
     fn new(network: N, key: String, task: &Task, settings: &Settings) -> Result<Self> {
-        let network = match device::on_card() {
+        let network = match device::on_card()? {
             true => moved(&network, copy(network.state())?, to_kernels)?,
             false => network,
         };
@@ -225,10 +226,10 @@ impl<N: Network> Run<N> {
         let purpose = format!("train/dropout/{}/epoch-{epoch}", task.purpose);
         let mut dropout = Seed(settings.seed).stream(&purpose);
         let (mut total, mut rate) = (0.0, 0.0);
-        for rows in &batches {
+        let made = |rows: &[usize], ws: &mut Workspace| augmented(task, rows, settings, epoch, ws);
+        each_batch(&batches, &made, device::on_card()?, |rows, x| {
             check_stop()?;
             let aims: Vec<Aim> = rows.iter().map(|&r| self.aims[r]).collect();
-            let x = augmented(task, rows, settings, epoch, &mut self.workspace)?.at_work()?;
             let loss = &self.loss;
             let (value, gradients) = self.network.train_step(
                 &x,
@@ -236,14 +237,14 @@ impl<N: Network> Run<N> {
                 &mut dropout,
                 &mut self.workspace,
             )?;
-            self.workspace.give(x);
             rate = schedule.rate(self.marks.steps);
             self.optimiser.step(&mut self.network.parameters_mut(), &gradients, rate)?;
             gradients.into_iter().for_each(|g| self.workspace.give(g));
             self.marks.steps += 1;
             self.average(settings)?;
             total += value * rows.len() as f64;
-        }
+            Ok(x)
+        })?;
         let row = self.judge(task, settings, epoch, rate, total / task.fitting.len() as f64)?;
         self.marks.epochs += 1;
         let since = self.marks.best.map_or(0, |(best, _)| epoch - best);
@@ -335,47 +336,6 @@ impl<N: Network> Run<N> {
         self.marks = marks;
         Ok(())
     }
-}
-
-/// The fitting rows in batches of nearly equal size, the classes spread evenly: within each
-/// class the order is drawn, then the classes are interleaved by their share done.
-fn batches(task: &Task, settings: &Settings, epoch: usize) -> Vec<Vec<usize>> {
-    let purpose = format!("train/shuffle/{}/epoch-{epoch}", task.purpose);
-    let mut stream = Seed(settings.seed).stream(&purpose);
-    let mut placed = Vec::with_capacity(task.fitting.len());
-    for class in 0..task.classes {
-        let of_class = |r: &&usize| task.data[**r].class == class;
-        let mut rows: Vec<usize> = task.fitting.iter().filter(of_class).copied().collect();
-        stream.shuffle(&mut rows);
-        let (offset, n) = (stream.uniform(), rows.len() as f64);
-        placed.extend(rows.iter().enumerate().map(|(at, &r)| ((at as f64 + offset) / n, r)));
-    }
-    placed.sort_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
-    let n = placed.len();
-    // Batch statistics need two rows at least.
-    let count = n.div_ceil(settings.batch).min(n / 2).max(1);
-    let part = |b: usize| placed[b * n / count..(b + 1) * n / count].iter().map(|p| p.1).collect();
-    (0..count).map(part).collect()
-}
-
-fn augmented(
-    task: &Task,
-    rows: &[usize],
-    settings: &Settings,
-    epoch: usize,
-    ws: &mut Workspace,
-) -> Result<Array> {
-    let [k, j, i] = task.extent;
-    let one = |&r: &usize| {
-        let e = &task.data[r];
-        let purpose = format!("train/augment/{}/epoch-{epoch}/{}", task.purpose, e.id);
-        let draw = settings.augment.draw(&mut Seed(settings.seed).stream(&purpose));
-        draw.apply([i, j, k], &e.data)
-    };
-    let mut x = ws.take(DType::F32, &[rows.len(), 1, k, j, i])?;
-    let images = x.host_mut::<f32>()?.par_chunks_mut(k * j * i).zip(rows);
-    images.for_each(|(image, row)| image.copy_from_slice(&one(row)));
-    Ok(x)
 }
 
 /// Logits of rows in inference mode, `batch` images at a time.

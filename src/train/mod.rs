@@ -6,6 +6,7 @@ pub mod apply;
 pub mod augment;
 pub mod baseline;
 pub mod checkpoint;
+mod feed;
 pub mod fit;
 pub mod loss;
 pub mod members;
