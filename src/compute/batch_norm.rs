@@ -2,9 +2,10 @@
 
 use rayon::prelude::*;
 
-use super::array::{Array, Real, on_card};
+use super::array::{Array, Real};
 use super::elementwise::sums_of_two;
 use super::host::tiles::{merged, moments};
+use super::place::on_card;
 use super::workspace::Workspace;
 use crate::{Result, by_type};
 

@@ -3,8 +3,9 @@
 
 use std::ops::Range;
 
-use super::array::{Array, Real, on_card};
+use super::array::{Array, Real};
 use super::device;
+use super::place::on_card;
 use super::workspace::Workspace;
 use crate::{Error, Result, by_type};
 

@@ -5,8 +5,9 @@
 
 use rayon::prelude::*;
 
-use super::array::{Array, Real, on_card};
+use super::array::{Array, Real};
 use super::host::tiles::{add_scaled, dot};
+use super::place::on_card;
 use super::workspace::Workspace;
 use crate::{Error, Result, by_type};
 

@@ -2,7 +2,8 @@
 
 use rayon::prelude::*;
 
-use super::array::{Array, Real, on_card};
+use super::array::{Array, Real};
+use super::place::on_card;
 use super::workspace::Workspace;
 use crate::{Error, Result, by_type};
 

@@ -2,10 +2,11 @@
 
 use rayon::prelude::*;
 
-use super::array::{Array, Real, on_card};
+use super::array::{Array, Real};
 use super::fused;
 use super::host::tiles::{CUT, Tiles};
 use super::marks::Marks;
+use super::place::on_card;
 use super::relevance::sample_sums;
 use super::workspace::Workspace;
 use crate::{Result, by_type};

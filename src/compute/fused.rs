@@ -7,10 +7,11 @@
 
 use rayon::prelude::*;
 
-use super::array::{Array, Real, on_card};
+use super::array::{Array, Real};
 use super::geometry::PoolGeometry;
 use super::host::tiles::{CUT, Tiles, gated_sums, rectified_maxima, spread};
 use super::marks::Marks;
+use super::place::on_card;
 use super::workspace::Workspace;
 use crate::{Error, Result, by_type};
 

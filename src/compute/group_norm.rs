@@ -3,8 +3,9 @@
 
 use rayon::prelude::*;
 
-use super::array::{Array, Real, on_card};
+use super::array::{Array, Real};
 use super::elementwise::{sum_of, sums_of_two};
+use super::place::on_card;
 use super::workspace::Workspace;
 use crate::{Result, by_type};
 

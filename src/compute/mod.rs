@@ -24,6 +24,7 @@ pub mod geometry;
 pub mod group_norm;
 mod host;
 pub mod marks;
+mod place;
 pub mod pool3d;
 pub mod rates;
 pub mod reference;

@@ -5,9 +5,10 @@
 
 use rayon::prelude::*;
 
-use super::array::{Array, Real, five, on_card};
+use super::array::{Array, Real, five};
 use super::geometry::{PoolGeometry, Taps};
 use super::marks::Marks;
+use super::place::on_card;
 use super::workspace::Workspace;
 use crate::{Result, by_type};
 

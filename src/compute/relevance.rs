@@ -4,9 +4,10 @@
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use super::array::{Array, Real, on_card};
+use super::array::{Array, Real};
 use super::flow::{Flow, places};
 use super::host::tiles::{Tiles, dot, quotients, sum_and_mass};
+use super::place::on_card;
 use crate::{Result, by_type};
 
 /// Numbers of one task.

@@ -1,6 +1,7 @@
 //! Softmax over axis 1 of `[n, c, …]`, at every place of its own, in f64.
 
-use super::array::{Array, Real, on_card};
+use super::array::{Array, Real};
+use super::place::on_card;
 use super::workspace::Workspace;
 use crate::{Result, by_type};
 

@@ -2,7 +2,8 @@
 
 use rayon::prelude::*;
 
-use super::array::{Array, on_card};
+use super::array::Array;
+use super::place::on_card;
 use crate::{Error, Result};
 
 /// Numbers of one task.

@@ -3,7 +3,8 @@
 
 use candle_core::DType;
 
-use super::array::{Array, on_card};
+use super::array::Array;
+use super::place::on_card;
 use crate::{Result, by_type};
 
 /// A store of buffers. One per worker; never shared between threads.
