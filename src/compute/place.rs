@@ -86,7 +86,7 @@ impl Array {
     /// `E-DEVICE-003` when the card fails.
     pub fn fetched(&self) -> Result<Self> {
         on_card!(self, card => card.give(self));
-        by_type!(self, T => Self::from_vec(self.host::<T>()?.to_vec(), &self.shape))
+        by_type!(self, T => Self::from_vec(self.host::<T>()?.to_vec(), self.shape()))
     }
 
     /// Lets `body` change the numbers on the host, wherever they are.
