@@ -25,14 +25,14 @@ impl Array {
     /// The card the numbers are on, if they are on one.
     ///
     /// # Errors
-    /// [`Error::Internal`] when it is not the card in use.
+    /// [`crate::Error::Internal`] when it is not the card in use.
     #[cfg(feature = "cuda")]
     pub(super) fn card(&self) -> Result<Option<&'static Card>> {
         if self.on_host() {
             return Ok(None);
         }
-        let card = Card::opened().filter(|card| card.holds(&self.storage));
-        card.map(Some).ok_or_else(|| Error::internal("an array of a card that is not in use"))
+        let card = Card::opened().filter(|card| card.holds(self.storage()));
+        card.map(Some).ok_or_else(|| crate::Error::internal("an array of a card that is not in use"))
     }
 
     /// Zeros of the same number type as `self`, where `self` is.
