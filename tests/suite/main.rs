@@ -13,6 +13,7 @@ mod audit_randomisation;
 mod audit_shortcuts;
 mod audit_stability;
 mod autograd;
+mod card;
 mod cli;
 mod cohorts;
 mod companion;

@@ -1,0 +1,184 @@
+//! The device of a command: which program does the work, and that a card ends at the numbers of the
+//! CPU. The card may be the emulated one (docs/gpu.md).
+
+use std::path::Path;
+
+use super::spine::{good, run};
+
+#[test]
+fn a_device_that_does_not_exist_is_refused() {
+    let folder = tempfile::tempdir().expect("folder");
+    for word in ["gpu", "cuda:", "cuda:x", "cpu:1"] {
+        let (code, _, errors) = run(folder.path(), &format!("doctor --no-rates --device {word}"));
+        assert_eq!(code, 2, "{errors}");
+        assert!(errors.contains("cuda:N"), "{errors}");
+    }
+}
+
+#[cfg(all(unix, not(feature = "cuda")))]
+mod without_cuda {
+    use std::fs;
+    use std::os::unix::fs::PermissionsExt;
+    use std::process::Command;
+
+    use super::*;
+
+    /// Runs a copy of the program that lies alone in a folder, or beside a `heatproof-cuda` that is
+    /// this script.
+    fn beside(script: Option<&str>, line: &str) -> (i32, String, String) {
+        let folder = tempfile::tempdir().expect("folder");
+        let program = folder.path().join("heatproof");
+        fs::copy(assert_cmd::cargo::cargo_bin!("heatproof"), &program).expect("copied");
+        if let Some(script) = script {
+            let other = folder.path().join("heatproof-cuda");
+            fs::write(&other, script).expect("written");
+            fs::set_permissions(&other, fs::Permissions::from_mode(0o755)).expect("set");
+        }
+        let mut command = Command::new(&program);
+        command.args(line.split_whitespace()).env("LD_LIBRARY_PATH", "/nowhere/at/all");
+        let output = command.output().expect("run");
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        (output.status.code().unwrap_or(-1), text(&output.stdout), text(&output.stderr))
+    }
+
+    #[test]
+    fn the_program_with_cuda_is_looked_for_and_gets_the_same_words() {
+        let (code, _, errors) = beside(None, "doctor --no-rates --device cuda");
+        assert_eq!(code, 2, "{errors}");
+        for word in ["E-DEVICE-004", "there is no heatproof-cuda at /", "--device cpu"] {
+            assert!(errors.contains(word), "{word} in {errors}");
+        }
+        let takes = "#!/bin/sh\necho took \"$@\"\nexit 3\n";
+        let script = takes.replace("echo", "[ \"$1\" = --version ] && exit 0\necho");
+        let (code, text, _) = beside(Some(&script), "doctor --no-rates --device cuda:1");
+        assert_eq!((code, text.trim()), (3, "took doctor --no-rates --device cuda:1"));
+    }
+
+    #[test]
+    fn a_missing_library_is_named_and_auto_goes_on_without_a_card() {
+        let script = "#!/bin/sh\necho \"$0: error while loading shared libraries: libcublas.so.13: \
+                      cannot open shared object file: No such file or directory\" >&2\nexit 127\n";
+        let (code, _, errors) = beside(Some(script), "doctor --no-rates --device cuda");
+        assert_eq!(code, 2, "{errors}");
+        for word in ["E-DEVICE-004", "libcublas.so.13 was not found", "/nowhere/at/all"] {
+            assert!(errors.contains(word), "{word} in {errors}");
+        }
+        let (code, text, errors) = beside(Some(script), "doctor --no-rates --device auto");
+        assert_eq!(code, 0, "{errors}");
+        assert!(errors.contains("computing on the CPU") && errors.contains("libcublas.so.13"));
+        assert!(text.contains("kernel"), "{text}");
+        // Commands that compute nothing ask for no device.
+        assert_eq!(beside(None, "list checks --device cuda").0, 0);
+    }
+}
+
+#[cfg(feature = "cuda")]
+mod with_cuda {
+    use heatproof::compute::Array;
+    use heatproof::model::tensors;
+    use heatproof::seed::Seed;
+
+    use super::super::nets::ids;
+    use super::super::spine::{files, json, same};
+    use super::super::support::golden;
+    use super::*;
+
+    /// Arrays of a file.
+    fn arrays(path: &Path) -> Vec<(String, Vec<f64>)> {
+        let bytes = std::fs::read(path).expect("file");
+        let stored = tensors::from_bytes(path, &bytes).expect("safetensors");
+        let numbers = |(n, a): (String, Array)| (n, a.to_f64().expect("numbers"));
+        stored.arrays.into_iter().map(numbers).collect()
+    }
+
+    /// Asserts that arrays are within `limit` of the largest number of each.
+    fn close(a: &Path, b: &Path, limit: f64) {
+        let (a, b) = (arrays(a), arrays(b));
+        assert_eq!(a.len(), b.len());
+        for ((name, a), (_, b)) in a.iter().zip(&b) {
+            let top = a.iter().fold(1e-30f64, |m, v| m.max(v.abs()));
+            let apart = a.iter().zip(b).map(|(a, b)| (a - b).abs() / top).fold(0.0, f64::max);
+            assert!(apart <= limit, "{name}: {apart:e}");
+        }
+    }
+
+    /// Whether there is a card; says that it skips where there is none.
+    fn carded(folder: &Path) -> bool {
+        let (code, _, errors) = run(folder, "doctor --no-rates --device cuda");
+        if code != 0 {
+            eprintln!("skipped: {errors}");
+        }
+        code == 0
+    }
+
+    #[test]
+    fn maps_of_every_golden_network_and_rule_are_those_of_the_cpu() {
+        let folder = tempfile::tempdir().expect("folder");
+        let Some(golden) = golden().filter(|_| carded(folder.path())) else { return };
+        let rules = ids().join(",");
+        let mut seen = 0;
+        for name in ["plain", "plain_nobias", "batchnorm", "residual", "strided", "concat"] {
+            let model = golden.join(format!("{name}.onnx"));
+            let shape = json(&golden.join(format!("{name}.json")))["input_shape"].clone();
+            let shape: Vec<usize> = serde_json::from_value(shape).expect("shape");
+            let mut s = Seed(3).stream(name);
+            let data = (0..shape.iter().product()).map(|_| s.normal() as f32).collect();
+            let x = Array::from_vec(data, &shape).expect("input");
+            let bytes = tensors::to_bytes(&[("input".to_owned(), &x)], None).expect("bytes");
+            std::fs::write(folder.path().join("x.safetensors"), bytes).expect("written");
+            for device in ["cpu", "cuda"] {
+                let line = format!(
+                    "explain {} x.safetensors {name}-{device}.safetensors --rule {rules} \
+                     --target 0 --device {device}",
+                    model.display()
+                );
+                let _ = good(folder.path(), &line);
+            }
+            let out = |device: &str| folder.path().join(format!("{name}-{device}.safetensors"));
+            close(&out("cpu"), &out("cuda"), 1e-4);
+            seen += 1;
+        }
+        assert_eq!(seen, 6);
+    }
+
+    #[test]
+    fn training_explaining_and_auditing_end_at_the_cpus_numbers_and_repeat_themselves() {
+        let temporary = tempfile::tempdir().expect("folder");
+        let folder = temporary.path();
+        if !carded(folder) {
+            return;
+        }
+        let _ = good(folder, "phantom data --subjects 12 --arm volume --shape 24 --spacing 5.4");
+        let fit = "--target group=preterm --folds 2 --spacing 9 --epochs 2";
+        for (model, device) in [("host", "cpu"), ("there", "cuda"), ("again", "cuda")] {
+            let _ = good(folder, &format!("train data {model} {fit} --device {device}"));
+        }
+        let weights = |model: &str| {
+            let of = |path: &std::path::PathBuf| path.ends_with("weights.safetensors");
+            let all = files(&folder.join(model));
+            all.keys().find(|p| of(p)).map(|p| folder.join(model).join(p)).expect("weights")
+        };
+        // Rounding grows from step to step.
+        close(&weights("host"), &weights("there"), 1e-3);
+        assert!(std::fs::read(weights("there")).ok() == std::fs::read(weights("again")).ok());
+        let audits = [("a", "cpu"), ("b", "cuda"), ("c", "cuda")];
+        for (out, device) in audits {
+            let line = format!("audit host data {out} --subjects 2 --draws 1 --device {device}");
+            let (code, _, errors) = run(folder, &line);
+            assert!([0, 1, 7].contains(&code), "{errors}");
+        }
+        same(&folder.join("b/explanations"), &folder.join("c/explanations"));
+        let findings = |out: &str| json(&folder.join(out).join("report.json"))["findings"].clone();
+        assert_eq!(findings("b"), findings("c"));
+        let (a, b) = (findings("a"), findings("b"));
+        let (a, b) = (a.as_array().expect("findings"), b.as_array().expect("findings"));
+        assert_eq!(a.len(), b.len());
+        for (a, b) in a.iter().zip(b) {
+            let value = |f: &serde_json::Value| f["outcome"]["measured"]["value"].as_f64();
+            assert_eq!((&a["check"], &a["subject"]), (&b["check"], &b["subject"]));
+            if let (Some(x), Some(y)) = (value(a), value(b)) {
+                assert!((x - y).abs() <= 0.02 * (1.0 + x.abs()), "{a}\n{b}");
+            }
+        }
+    }
+}
