@@ -1,9 +1,7 @@
 //! The device of a command: which program does the work, and that a card ends at the numbers of the
 //! CPU. The card may be the emulated one (docs/gpu.md).
 
-use std::path::Path;
-
-use super::spine::{good, run};
+use super::spine::run;
 
 #[test]
 fn a_device_that_does_not_exist_is_refused() {
@@ -20,8 +18,6 @@ mod without_cuda {
     use std::fs;
     use std::os::unix::fs::PermissionsExt;
     use std::process::Command;
-
-    use super::*;
 
     /// Runs a copy of the program that lies alone in a folder, or beside a `heatproof-cuda` that is
     /// this script.
@@ -74,14 +70,15 @@ mod without_cuda {
 
 #[cfg(feature = "cuda")]
 mod with_cuda {
+    use std::path::Path;
+
     use heatproof::compute::Array;
     use heatproof::model::tensors;
     use heatproof::seed::Seed;
 
     use super::super::nets::ids;
-    use super::super::spine::{files, json, same};
+    use super::super::spine::{files, good, json, run, same};
     use super::super::support::golden;
-    use super::*;
 
     /// Arrays of a file.
     fn arrays(path: &Path) -> Vec<(String, Vec<f64>)> {
