@@ -7,7 +7,7 @@ use super::case::Case;
 use super::evidence::Evidence;
 use super::finding::Interval;
 use super::networks::split;
-pub use super::networks::{Answer, Batch, Explained, Explainer, Other};
+pub use super::networks::{Answer, Batch, Explained, Explainer, Kin, Other};
 use super::removal::Removals;
 use crate::compute::{Array, Workspace};
 use crate::explain::{Composite, Start, explain, start};

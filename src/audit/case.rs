@@ -32,6 +32,11 @@ pub struct Case {
 }
 
 impl Case {
+    /// Whose scan it is.
+    pub fn subject(&self) -> &str {
+        self.id.split("_ses-").next().unwrap_or_default()
+    }
+
     /// Positions of the voxels inside the mask, ascending.
     pub fn inside(&self) -> Vec<usize> {
         self.mask.data().iter().enumerate().filter_map(|(v, m)| m.then_some(v)).collect()

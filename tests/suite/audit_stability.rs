@@ -1,6 +1,6 @@
 //! Stability: maps that stay, maps that do not, and draws that turn the decision.
 
-use heatproof::audit::bench::{Bench, Other};
+use heatproof::audit::bench::{Bench, Kin, Other};
 use heatproof::audit::checks::stability::input_stability::{self, InputStability};
 use heatproof::audit::checks::stability::network_agreement::NetworkAgreement;
 use heatproof::audit::checks::stability::rule_agreement::RuleAgreement;
@@ -165,6 +165,7 @@ fn others(bench: &mut Bench<'_>, networks: &[&Graph]) {
         .enumerate()
         .map(|(n, net)| Other {
             name: format!("fold_{}", n + 1),
+            kin: Kin::Fold,
             graph: net.folded().expect("folded"),
             saw: (0..CASES).map(|c| c < 3 + n).collect(),
         })
@@ -194,4 +195,25 @@ fn networks_that_are_copies_agree_and_strangers_do_not() {
     assert!(
         matches!(outcome(&none, "margin"), Outcome::NotApplicable { why } if why.contains("one network"))
     );
+}
+
+#[test]
+fn members_are_compared_with_each_other_and_apart_from_folds() {
+    let (own, stranger) = (untrained(34), untrained(35));
+    let plant = |b: &mut Bench<'_>, members: [&Graph; 2], folds: &[&Graph]| {
+        others(b, &[folds, &members].concat());
+        for (n, member) in b.others.iter_mut().skip(folds.len()).enumerate() {
+            (member.name, member.kin) = (format!("member_{n}"), Kin::Seed);
+        }
+    };
+    let found = measured(&NetworkAgreement, &own, |b| plant(b, [&own, &own], &[&stranger]));
+    assert!((cohort(&found, "agreement_member_0_member_1") - 1.0).abs() < 1e-9);
+    assert!((cohort(&found, "seed_region_ranks") - 1.0).abs() < 1e-9);
+    // Equal starts and another fold: the map hangs on who was fitted.
+    assert!(cohort(&found, "seed_margin") > cohort(&found, "margin") + 0.1);
+    let found = measured(&NetworkAgreement, &own, |b| plant(b, [&own, &stranger], &[&own]));
+    assert!(cohort(&found, "margin") > cohort(&found, "seed_margin") + 0.1);
+    let none = measured(&NetworkAgreement, &own, |b| others(b, &[&stranger]));
+    let told = outcome(&none, "seed_margin");
+    assert!(matches!(told, Outcome::NotApplicable { why } if why.contains("--members 2")));
 }
