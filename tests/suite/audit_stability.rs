@@ -6,31 +6,13 @@ use heatproof::audit::checks::stability::network_agreement::NetworkAgreement;
 use heatproof::audit::checks::stability::rule_agreement::RuleAgreement;
 use heatproof::audit::disturb::DISTURBANCES;
 use heatproof::audit::finding::{Cell, Finding, Outcome};
-use heatproof::compute::PoolGeometry;
 use heatproof::model::Graph;
-use heatproof::model::graph::From;
-use heatproof::model::layers::{average_pool::AveragePool, flatten::Flatten};
 use heatproof::seed::Seed;
 
 use super::audit_bench::*;
 
 fn outcome<'a>(found: &'a [Finding], quantity: &str) -> &'a Outcome {
     &found.iter().find(|f| f.quantity == quantity).unwrap_or_else(|| panic!("{quantity}")).outcome
-}
-
-/// The mean of each half as a logit: relevance is the image's own share in its half, so that
-/// what a disturbance does to the map is what it does to the image.
-fn halves() -> Graph {
-    let mut graph = Graph::default();
-    let halves = PoolGeometry {
-        kernel: [INPUT[0] / 2, INPUT[1], INPUT[2]],
-        stride: [INPUT[0] / 2, INPUT[1], INPUT[2]],
-        ..PoolGeometry::tiles(1)
-    };
-    let pool = AveragePool { geometry: Some(halves) };
-    let mean = graph.push("mean", Box::new(pool), vec![From::Input]);
-    let _ = graph.push("flat", Box::new(Flatten), vec![From::Node(mean)]);
-    graph
 }
 
 /// Numbers of a row of the table of disturbances: strength, flips, and what follows.

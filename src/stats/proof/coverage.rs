@@ -163,7 +163,7 @@ fn of_scans(n: usize, apart: f64, s: &mut Stream) -> Vec<Given> {
             false,
             auc_interval::auc_interval(&labels, &scores, LEVEL),
         ),
-        ("percentile over subjects", false, resampled(&labels, &scores, &units, s)),
+        ("percentile", false, resampled(&labels, &scores, &units, s)),
     ]
 }
 
