@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::brought::Brought;
 use super::case::Case;
+use super::covariates;
 use super::evidence::{Evidence, Regions};
 use crate::cohort::Participant;
 use crate::files::sha256_file;
@@ -139,7 +140,7 @@ pub(super) fn read(
     };
     let image_sha256 = sha256_file(&who.image)?;
     let id = who.id.clone();
-    let (class, covariates) = (*class, BTreeMap::new());
+    let (class, covariates) = (*class, covariates::gain(&images.volume, &images.mask));
     let case =
         Case { id, class, mask, data, labels, truth, held_out, covariates, image_sha256, grid };
     let origin = Origin { grid: images.volume.grid().clone(), header: images.header, zero };

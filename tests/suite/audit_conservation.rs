@@ -6,7 +6,7 @@ use heatproof::audit::checks::conservation::engine_oracles::EngineOracles;
 use heatproof::audit::checks::conservation::fold_exactness::FoldExactness;
 use heatproof::audit::checks::conservation::padding_share::PaddingShare;
 use heatproof::audit::checks::conservation::zero_input::ZeroInput;
-use heatproof::audit::finding::{Finding, Outcome};
+use heatproof::audit::finding::{Cell, Finding, Outcome};
 use heatproof::audit::selftest::faulty::{Fault, planted};
 use heatproof::compute::PoolGeometry;
 use heatproof::explain::{Composite, Start};

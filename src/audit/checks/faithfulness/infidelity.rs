@@ -192,6 +192,8 @@ impl Check for Infidelity {
             let mean = mean_of(&factors, bench.seed, &format!("infidelity/{name}"));
             found.push(of_cohort(&CARD, name, mean));
         }
+        // By the factor, whose sign a map of noise tosses.
+        found.push(rows::control_p(bench, &CARD, &all, 4));
         Ok(found)
     }
 }

@@ -92,6 +92,7 @@ impl Check for RegionAblation {
              those of the explained score, whichever class was called."
                 .to_owned(),
         );
+        found.push(rows::control_p(bench, &CARD, &all, 0));
         Ok(found)
     }
 }

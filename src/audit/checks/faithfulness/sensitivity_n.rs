@@ -85,6 +85,7 @@ impl Check for SensitivityN {
             "{} random sets of each size per subject, half of them what the other half leaves.",
             removals.first().map_or(0, |r| r.orders.len())
         ));
+        found.push(rows::control_p(bench, &CARD, &all, 0));
         Ok(found)
     }
 }
