@@ -7,6 +7,7 @@ use super::stability::arm_agreement::{heads, row};
 use super::{mean_of, of_cohort, of_subject, outcome};
 use crate::audit::bench::Bench;
 use crate::audit::finding::{Finding, Outcome, Table};
+use crate::audit::replace::background;
 use crate::audit::rivals::{RANDOM, Rival};
 use crate::card::Card;
 use crate::compute::Workspace;
@@ -86,6 +87,24 @@ where
     };
     let means = (0..count).map(mean).collect();
     Ok(Row { name: rival.name.clone(), means, cases })
+}
+
+/// As [`measured`], of what the map says the score falls by when a voxel becomes background
+/// ([`Rival::contribution`]): `measure` gets that by voxel, and the number of the case.
+pub(super) fn of_contributions<F>(
+    bench: &Bench<'_>,
+    card: &Card,
+    count: usize,
+    measure: F,
+) -> Result<Vec<Row>>
+where
+    F: Fn(&Rival<'_>, &dyn Fn(usize) -> f64, usize) -> Vec<Stat> + Sync,
+{
+    let empty: Vec<f64> = bench.cases.iter().map(background).collect();
+    measured(bench, card, count, |(rival, map, n), _| {
+        let value = |v: usize| rival.contribution(map, &bench.cases[n], empty[n], v);
+        Ok(measure(rival, &value, n))
+    })
 }
 
 /// One-sided p that a measure of noise is above 0 over subjects: its sign is a toss, so sign flips

@@ -128,10 +128,11 @@ fn shaken(
     bench: &Bench<'_>,
     rivals: &[Rival<'_>],
     removal: &Removal,
-    (n, empty): (usize, f64),
+    n: usize,
     ws: &mut Workspace,
 ) -> Result<Shaken> {
     let case = &bench.cases[n];
+    let empty = background(case);
     let inside = case.inside();
     let maps = rivals.iter().filter_map(|r| Some((r, &r.maps.as_ref().ok()?[n])));
     let values: Vec<(&str, Vec<f64>)> = maps
@@ -169,21 +170,19 @@ impl Check for Infidelity {
 
     fn measure(&self, bench: &Bench<'_>) -> Result<Vec<Finding>> {
         let removals = bench.removals()?;
-        let empty: Vec<f64> = bench.cases.iter().map(background).collect();
         let rivals = bench.rivals();
         let noise: Vec<Shaken> = (0..bench.cases.len())
             .into_par_iter()
             .map_init(Workspace::new, |ws, n| {
-                shaken(bench, &rivals, &removals[n], (n, empty[n]), ws)
+                shaken(bench, &rivals, &removals[n], n, ws)
             })
             .collect::<Result<_>>()?;
-        let all = rows::measured(bench, &CARD, MEASURES.len(), |(rival, map, n), _| {
-            let value = |v: usize| rival.contribution(map, &bench.cases[n], empty[n], v);
+        let all = rows::of_contributions(bench, &CARD, MEASURES.len(), |rival, value, n| {
             let (predicted, changes) = of_blobs(&removals[n], value);
             let [blobs, blobs_scaled, blobs_factor] = infidelity(&predicted, &changes);
             let predicted = noise[n].predicted.get(&rival.name).map_or(&[][..], Vec::as_slice);
             let [raw, scaled, factor] = infidelity(predicted, &noise[n].changes);
-            Ok(vec![blobs, blobs_scaled, raw, scaled, blobs_factor, factor])
+            vec![blobs, blobs_scaled, raw, scaled, blobs_factor, factor]
         })?;
         let mut found = rows::findings(bench, &CARD, &QUANTITIES, &all)?;
         found[bench.cases.len()].tables.push(rows::table("infidelity by method", &MEASURES, &all));
