@@ -4,11 +4,11 @@ use std::collections::BTreeSet;
 
 use super::arms::Compared;
 use super::case::Case;
-use super::evidence::Evidence;
 use super::finding::Interval;
 use super::networks::split;
 pub use super::networks::{Answer, Batch, Explained, Explainer, Kin, Other};
-use super::removal::Removals;
+use super::tools::evidence::Evidence;
+use super::tools::removal::Removals;
 use crate::compute::{Array, Workspace};
 use crate::explain::{Composite, Start, explain, explain_in_turn, start};
 use crate::image::atlas::Atlas;

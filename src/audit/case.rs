@@ -25,7 +25,7 @@ pub struct Case {
     /// True when the explained network is known not to have been fitted on this subject.
     pub held_out: bool,
     /// Numbers of the table of participants and the size of the mask, by name; see
-    /// [`super::covariates`].
+    /// [`super::tools::covariates`].
     pub covariates: BTreeMap<String, f64>,
     /// SHA-256 of the image file.
     pub image_sha256: String,

@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::brought::Brought;
 use super::case::Case;
-use super::covariates;
-use super::evidence::{Evidence, Regions};
+use super::tools::covariates;
+use super::tools::evidence::{Evidence, Regions};
 use crate::cohort::Participant;
 use crate::files::sha256_file;
 use crate::image::header::Header;

@@ -3,7 +3,7 @@
 
 use std::sync::LazyLock;
 
-use heatproof::audit::bench::Bench;
+use heatproof::audit::bench::{Bench, Kin, Other};
 use heatproof::audit::case::Case;
 use heatproof::audit::checks::Check;
 use heatproof::audit::finding::{COHORT, Finding};
@@ -131,6 +131,20 @@ pub(crate) fn measured_by(
     bench.draws = NETWORKS;
     plant(&mut bench);
     check.measure(&bench).expect("measured")
+}
+
+/// Other networks, and who of the subjects they had seen.
+pub(crate) fn others(bench: &mut Bench<'_>, networks: &[&Graph]) {
+    bench.others = networks
+        .iter()
+        .enumerate()
+        .map(|(n, net)| Other {
+            name: format!("fold_{}", n + 1),
+            kin: Kin::Fold,
+            graph: net.folded().expect("folded"),
+            saw: (0..CASES).map(|c| c < 3 + n).collect(),
+        })
+        .collect();
 }
 
 /// All numbers of a quantity but the cohort's, or the cohort's alone.

@@ -1,11 +1,11 @@
 //! Stability: maps that stay, maps that do not, and draws that turn the decision.
 
-use heatproof::audit::bench::{Bench, Kin, Other};
+use heatproof::audit::bench::{Bench, Kin};
 use heatproof::audit::checks::stability::input_stability::{self, InputStability};
 use heatproof::audit::checks::stability::network_agreement::NetworkAgreement;
 use heatproof::audit::checks::stability::rule_agreement::RuleAgreement;
-use heatproof::audit::disturb::DISTURBANCES;
 use heatproof::audit::finding::{Cell, Finding, Outcome};
+use heatproof::audit::tools::disturb::DISTURBANCES;
 use heatproof::model::Graph;
 use heatproof::seed::Seed;
 
@@ -138,20 +138,6 @@ fn rules_that_are_the_same_agree_and_rules_that_differ_do_not() {
     assert!((cohort(&turned, "agreement_lrp_0") + 1.0).abs() < 1e-6);
     let flat = measured(&RuleAgreement, &halves(), |bench| draw(bench, |_, _| 2.0));
     assert!(matches!(outcome(&flat, "agreement_lrp_0"), Outcome::Unmeasurable { .. }));
-}
-
-/// Other networks, and who of the subjects they had seen.
-fn others(bench: &mut Bench<'_>, networks: &[&Graph]) {
-    bench.others = networks
-        .iter()
-        .enumerate()
-        .map(|(n, net)| Other {
-            name: format!("fold_{}", n + 1),
-            kin: Kin::Fold,
-            graph: net.folded().expect("folded"),
-            saw: (0..CASES).map(|c| c < 3 + n).collect(),
-        })
-        .collect();
 }
 
 #[test]

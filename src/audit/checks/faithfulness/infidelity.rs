@@ -23,9 +23,9 @@ use crate::audit::bench::{Bench, Needs};
 use crate::audit::case::Case;
 use crate::audit::checks::{Check, mean_of, of_cohort, rows};
 use crate::audit::finding::Finding;
-use crate::audit::removal::Removal;
-use crate::audit::replace::background;
-use crate::audit::rivals::Rival;
+use crate::audit::tools::removal::Removal;
+use crate::audit::tools::replace::background;
+use crate::audit::tools::rivals::Rival;
 use crate::card::{Better, Card};
 use crate::compute::Workspace;
 use crate::stats::moments::{finite, require_finite, require_paired, sum_by};
@@ -173,9 +173,7 @@ impl Check for Infidelity {
         let rivals = bench.rivals();
         let noise: Vec<Shaken> = (0..bench.cases.len())
             .into_par_iter()
-            .map_init(Workspace::new, |ws, n| {
-                shaken(bench, &rivals, &removals[n], n, ws)
-            })
+            .map_init(Workspace::new, |ws, n| shaken(bench, &rivals, &removals[n], n, ws))
             .collect::<Result<_>>()?;
         let all = rows::of_contributions(bench, &CARD, MEASURES.len(), |rival, value, n| {
             let (predicted, changes) = of_blobs(&removals[n], value);

@@ -15,7 +15,7 @@ use crate::Result;
 use crate::audit::bench::{Bench, Needs};
 use crate::audit::checks::{Check, of_cohort, rows};
 use crate::audit::finding::{Finding, Outcome, Series};
-use crate::audit::removal::Removal;
+use crate::audit::tools::removal::Removal;
 use crate::card::{Better, Card};
 use crate::stats::{Stat, rank, undefined};
 

@@ -149,7 +149,7 @@ impl Check for CovariatesFollowed {
 mod tests {
     use super::*;
     use crate::audit::case::Case;
-    use crate::audit::covariates::GAIN;
+    use crate::audit::tools::covariates::GAIN;
     use crate::image::atlas::Atlas;
     use crate::image::{Grid, Labels, Mask};
     use crate::seed::Seed;

@@ -20,10 +20,10 @@
 use super::arm_agreement::{cells, columns};
 use super::rule_agreement::{MEASURES, likeness, region_ranks};
 use crate::Result;
-use crate::audit::alike::between_subjects;
 use crate::audit::bench::{Bench, Kin, Needs, Other};
 use crate::audit::checks::{Check, of_cohort, outcome};
 use crate::audit::finding::{Cell, Finding, Outcome, Table};
+use crate::audit::tools::alike::between_subjects;
 use crate::card::{Better, Card};
 use crate::compute::Workspace;
 use crate::stats::{Stat, moments, undefined};

@@ -14,10 +14,10 @@
 use rayon::prelude::*;
 
 use super::arm_agreement::{heads, row};
-use crate::audit::alike::{concordance, measures, overlap};
 use crate::audit::bench::{Bench, Needs};
 use crate::audit::checks::{Check, mean_of, of_cohort};
 use crate::audit::finding::{Finding, Outcome, Table};
+use crate::audit::tools::alike::{concordance, measures, overlap};
 use crate::card::{Better, Card};
 use crate::compute::Workspace;
 use crate::explain::Composite;

@@ -10,8 +10,8 @@ use crate::audit::case::Case;
 use crate::audit::checks::stability::arm_agreement::{heads, row};
 use crate::audit::checks::{mean_of, of_cohort, outcome};
 use crate::audit::finding::{Cell, Column, Finding, Outcome, Table};
-use crate::audit::removal::Removal;
-use crate::audit::replace::{Filler, Replacement};
+use crate::audit::tools::removal::Removal;
+use crate::audit::tools::replace::{Filler, Replacement};
 use crate::compute::Workspace;
 use crate::stats::{Stat, Undefined, moments, undefined};
 

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::case::Case;
+use crate::audit::case::Case;
 use crate::cohort::Participant;
 use crate::image::{Mask, Volume};
 use crate::stats::moments::median;
@@ -17,7 +17,7 @@ pub const GAIN: &str = "raw_median_intensity";
 /// the first in the order of the alphabet as 0 (named `column=second`). `label` is the column
 /// that tells the classes: it is no covariate. The size of the mask comes along as [`HEAD`]; what a
 /// case has already, as its gain ([`gain`]), stays.
-pub(super) fn fill(cases: &mut [Case], people: &[&Participant], label: &str) {
+pub(in crate::audit) fn fill(cases: &mut [Case], people: &[&Participant], label: &str) {
     let names: BTreeSet<&String> = people.iter().flat_map(|p| p.covariates.keys()).collect();
     let mut found: Vec<(String, Vec<f64>)> = Vec::new();
     for name in names.into_iter().filter(|name| *name != label) {
@@ -34,7 +34,7 @@ pub(super) fn fill(cases: &mut [Case], people: &[&Participant], label: &str) {
 }
 
 /// The gain of an image by its name ([`GAIN`]); nothing where the mask lies on another grid.
-pub(super) fn gain(image: &Volume, mask: &Mask) -> BTreeMap<String, f64> {
+pub(in crate::audit) fn gain(image: &Volume, mask: &Mask) -> BTreeMap<String, f64> {
     let same = image.grid().shape() == mask.grid().shape();
     let inside = image.data().iter().zip(mask.data()).filter(|(_, m)| same && **m);
     let values: Vec<f64> = inside.map(|(v, _)| f64::from(*v)).collect();
