@@ -82,7 +82,8 @@ mod tests {
         let mut ws = Workspace::new();
         for wanted in [false, true] {
             for layer in trained.weighted_layers() {
-                let drawn = trained.reinitialised(&[layer.clone()], Seed(4), None, &mut ws);
+                let drawn =
+                    trained.reinitialised(std::slice::from_ref(&layer), Seed(4), None, &mut ws);
                 let drawn = drawn.and_then(|g| g.folded()).expect("drawn");
                 let unchanged = drawn.unchanged_since(&own).expect("compared");
                 let at = drawn.nodes().iter().position(|n| n.name == layer).expect("layer");
