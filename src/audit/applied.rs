@@ -80,7 +80,7 @@ pub fn measured(
         .collect();
     let known = network.training().is_some();
     let which = if known { "held-out subjects" } else { "subjects not known to be held out" };
-    let interval = interval(&lines, &format!("percentile bootstrap over {} {which}", all.len()));
+    let interval = interval(&lines, &format!("over {} {which}", all.len()));
     let name = if known { "Held-out performance" } else { "Performance on the audited data" };
     let mut performance = performance(name, lines.iter().map(|m| (m, "network".to_owned())));
     performance.source = format!("measured by this audit on {} {which}", all.len());
@@ -98,11 +98,13 @@ fn ready(who: &Participant, input: &InputSpec) -> Result<Prepared> {
 }
 
 /// The interval of the AUC, or why there is none.
-fn interval(lines: &[MetricLine], method: &str) -> std::result::Result<Interval, String> {
+fn interval(lines: &[MetricLine], of: &str) -> std::result::Result<Interval, String> {
     let auc = lines.iter().find(|m| m.metric == Metric::RocAuc.id());
     let Some(auc) = auc else { return Err("no subject could be classified".to_owned()) };
     match auc.low.zip(auc.high) {
-        Some((low, high)) => Ok(Interval { low, high, level: LEVEL, method: method.to_owned() }),
+        Some((low, high)) => {
+            Ok(Interval { low, high, level: LEVEL, method: format!("{} {of}", auc.interval_by()) })
+        }
         None => Err(auc.reason.clone().unwrap_or_else(|| "the AUC is not defined".to_owned())),
     }
 }

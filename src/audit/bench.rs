@@ -4,13 +4,13 @@ use std::collections::BTreeSet;
 
 use super::arms::Compared;
 use super::case::Case;
-use super::evidence::Evidence;
 use super::finding::Interval;
 use super::networks::split;
-pub use super::networks::{Answer, Batch, Explained, Explainer, Other};
-use super::removal::Removals;
+pub use super::networks::{Answer, Batch, Explained, Explainer, Kin, Other};
+use super::tools::evidence::Evidence;
+use super::tools::removal::Removals;
 use crate::compute::{Array, Workspace};
-use crate::explain::{Composite, Start, explain, start};
+use crate::explain::{Composite, Start, explain, explain_in_turn, start};
 use crate::image::atlas::Atlas;
 use crate::model::Graph;
 use crate::progress::check_stop;
@@ -307,10 +307,49 @@ impl<'a> Bench<'a> {
             ws.give(x);
             split(found, part.len(), &mut out, ws)?;
         }
+        self.planted(&mut out, images)?;
+        Ok(out)
+    }
+
+    /// Maps made without the network, where the self-test plants them.
+    fn planted(&self, out: &mut Batch, images: &[&[f32]]) -> Result<()> {
         if let (Some(map), Some(case)) = (self.explainer()?.instead, self.cases.first()) {
             out.maps = images.iter().map(|image| map(case.grid.shape(), image)).collect();
         }
-        Ok(out)
+        Ok(())
+    }
+
+    /// Answers, maps and ledgers of all cases under several canonical networks of one structure, a
+    /// few cases at a time under all of them: `look` gets the number of the first of these cases
+    /// and what was found under each network. The numbers are those of [`Bench::explained`]; what
+    /// two neighbours share at the input is computed once ([`explain_in_turn`]).
+    ///
+    /// # Errors
+    /// As [`Bench::explained`]; those of `look`.
+    pub fn explained_in_turn(
+        &self,
+        graphs: &[&Graph],
+        ws: &mut Workspace,
+        look: &mut dyn FnMut(usize, &[Batch]) -> Result<()>,
+    ) -> Result<()> {
+        let (composite, start) = (self.explainer()?.composite, self.network()?.start);
+        for (part, images) in self.images().chunks(BATCH).enumerate() {
+            check_stop()?;
+            let x = self.tensor(images.iter().copied())?;
+            let mut batches = Vec::with_capacity(graphs.len());
+            for pieces in explain_in_turn(graphs, &x, composite, start, ws)? {
+                let mut batch = Batch::default();
+                for piece in pieces {
+                    let n = piece.scores.len();
+                    split(piece, n, &mut batch, ws)?;
+                }
+                self.planted(&mut batch, images)?;
+                batches.push(batch);
+            }
+            ws.give(x);
+            look(part * BATCH, &batches)?;
+        }
+        Ok(())
     }
 
     /// Answers, maps and ledgers of all cases under another canonical network.

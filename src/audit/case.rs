@@ -25,13 +25,18 @@ pub struct Case {
     /// True when the explained network is known not to have been fitted on this subject.
     pub held_out: bool,
     /// Numbers of the table of participants and the size of the mask, by name; see
-    /// [`super::covariates`].
+    /// [`super::tools::covariates`].
     pub covariates: BTreeMap<String, f64>,
     /// SHA-256 of the image file.
     pub image_sha256: String,
 }
 
 impl Case {
+    /// Whose scan it is.
+    pub fn subject(&self) -> &str {
+        self.id.split("_ses-").next().unwrap_or_default()
+    }
+
     /// Positions of the voxels inside the mask, ascending.
     pub fn inside(&self) -> Vec<usize> {
         self.mask.data().iter().enumerate().filter_map(|(v, m)| m.then_some(v)).collect()

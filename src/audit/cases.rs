@@ -1,18 +1,20 @@
 //! The audited subjects: chosen, read, and brought onto one grid.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::brought::Brought;
 use super::case::Case;
-use super::evidence::Evidence;
+use super::tools::covariates;
+use super::tools::evidence::{Evidence, Regions};
 use crate::cohort::Participant;
 use crate::files::sha256_file;
 use crate::image::header::Header;
-use crate::image::{Grid, Mask, nifti, resample};
+use crate::image::{Grid, Labels, Mask, Volume, nifti, resample};
 use crate::model::input::{InputSpec, prepare};
 use crate::model::subject::{MaskSource, SubjectImages, read_subject};
 use crate::progress::{Progress, in_parallel};
 use crate::seed::Seed;
+use crate::stats::{Undefined, moments};
 use crate::train::baseline::shares;
 use crate::{Error, Result};
 
@@ -138,7 +140,7 @@ pub(super) fn read(
     };
     let image_sha256 = sha256_file(&who.image)?;
     let id = who.id.clone();
-    let (class, covariates) = (*class, BTreeMap::new());
+    let (class, covariates) = (*class, covariates::gain(&images.volume, &images.mask));
     let case =
         Case { id, class, mask, data, labels, truth, held_out, covariates, image_sha256, grid };
     let origin = Origin { grid: images.volume.grid().clone(), header: images.header, zero };
@@ -166,16 +168,43 @@ fn seen(images: &SubjectImages, input: Option<&InputSpec>) -> Result<Seen> {
     Ok(Seen { data: ready.volume.into_data(), mask: ready.mask, coverage, zero })
 }
 
-/// What region sizes say over all subjects of the data; none when one has no label map.
+/// What region sizes and brightness say over all subjects of the data, by their first scans; none
+/// when one has no label map.
 pub(super) fn evidence(rows: &[Labelled<'_>], progress: &dyn Progress) -> Result<Option<Evidence>> {
     if rows.iter().any(|(p, _)| p.labels.is_none()) {
         return Ok(None);
     }
+    let mut seen = BTreeSet::new();
+    let mut rows: Vec<Labelled<'_>> = rows.to_vec();
+    rows.retain(|(who, _)| seen.insert(who.subject.as_str()));
     let name = |(p, _): &Labelled<'_>| p.id.clone();
-    let all = in_parallel(rows, "measuring regions", progress, name, |(p, _)| {
-        p.labels.as_deref().map(|path| Ok(shares(&nifti::read_labels(path)?.image))).transpose()
+    let all = in_parallel(&rows, "measuring regions", progress, name, |(p, _)| {
+        let Some(path) = p.labels.as_deref() else { return Ok(None) };
+        let labels = nifti::read_labels(path)?.image;
+        // An image that cannot be read and is not audited does not stop the audit.
+        let bright = nifti::read_volume(&p.image).ok().and_then(|v| brightness(&v.image, &labels));
+        Ok(Some((shares(&labels), bright)))
     })?;
-    let all: Vec<BTreeMap<i32, f64>> = all.into_iter().flatten().collect();
+    let (sizes, bright): (Vec<_>, Vec<_>) = all.into_iter().flatten().unzip();
     let labels: Vec<bool> = rows.iter().map(|r| r.1 == 1).collect();
-    Ok(Some(Evidence::of(&all, &labels)))
+    let bright: Option<Vec<Regions>> = bright.into_iter().collect();
+    let why = || Undefined("not every image lies on the grid of its label map".to_owned());
+    Ok(Some(Evidence::of(&sizes, bright.as_deref().ok_or_else(why), &labels)))
+}
+
+/// Mean intensity of every region over the median of all labelled voxels, which no gain changes;
+/// none on another grid than the labels or where the median is not above 0.
+fn brightness(image: &Volume, labels: &Labels) -> Option<Regions> {
+    if image.grid().shape() != labels.grid().shape() {
+        return None;
+    }
+    let mut sums: BTreeMap<i32, (f64, f64)> = BTreeMap::new();
+    let mut values = Vec::new();
+    for (value, label) in image.data().iter().zip(labels.data()).filter(|(_, l)| **l != 0) {
+        let sum = sums.entry(*label).or_default();
+        *sum = (sum.0 + f64::from(*value), sum.1 + 1.0);
+        values.push(f64::from(*value));
+    }
+    let middle = moments::median(&values).ok().filter(|m| *m > 0.0)?;
+    Some(sums.into_iter().map(|(label, (sum, n))| (label, sum / n / middle)).collect())
 }

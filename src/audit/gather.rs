@@ -9,11 +9,12 @@ use super::bench::{Bench, DRAWS, Other};
 use super::brought::Brought;
 use super::case::Case;
 use super::cases::{self, Labelled, Origin};
-use super::covariates;
-use super::evidence::Evidence;
 use super::finding::Interval;
+use super::networks::beside;
 use super::record::{DataCard, Performance};
 use super::relabelled::relabelled;
+use super::tools::covariates;
+use super::tools::evidence::Evidence;
 use crate::cohort::target::Labelled as Classes;
 use crate::cohort::{Cohort, Participant, Target};
 use crate::compute::{Array, Workspace};
@@ -255,15 +256,7 @@ fn studied(
     let probe = Array::from_vec(probes, &[cases.len().min(PROOFS), 1, k, j, i])?;
     let mut ws = Workspace::new();
     let (canonical, proof) = network.graph.canonical(&probe, &mut ws)?;
-    let other = |bundle: &Bundle| {
-        let training = &bundle.spec.training;
-        Ok(Other {
-            name: format!("fold_{}", training.fold),
-            graph: bundle.graph.canonical(&probe, &mut ws)?.0,
-            saw: cases.iter().map(|c| saw(training, &c.id)).collect(),
-        })
-    };
-    let others = others.iter().map(other).collect::<Result<_>>()?;
+    let others = beside(&network, others, cases, &probe, &mut ws)?;
     Ok(Studied { network, input, canonical, proof, start, others })
 }
 

@@ -1,6 +1,5 @@
 //! Checks measure, a policy judges, a record keeps both.
 
-pub mod alike;
 pub mod applied;
 pub mod arms;
 pub mod audited;
@@ -10,16 +9,11 @@ pub mod brought;
 pub mod case;
 mod cases;
 pub mod checks;
-pub mod coarse;
 pub mod compare;
-pub mod covariates;
 pub mod describe;
-pub mod disturb;
-pub mod evidence;
 pub mod finding;
 pub mod gather;
 pub mod group;
-pub mod impute;
 pub mod judge;
 pub mod metrics;
 pub mod networks;
@@ -30,9 +24,6 @@ pub mod publish;
 pub mod record;
 pub mod redrawn;
 pub mod relabelled;
-pub mod removal;
-pub mod replace;
-pub mod rivals;
 pub mod run;
 pub mod selftest;
-pub mod supervoxels;
+pub mod tools;

@@ -1,10 +1,18 @@
 //! The network that was explained, its answers and its rule, and the networks beside it.
 
-use crate::compute::Workspace;
+use super::case::Case;
+use crate::compute::{Array, Workspace};
 use crate::explain::ledger::LedgerLine;
 use crate::explain::{Composite, Explanation, Start};
 use crate::model::Graph;
+use crate::model::bundle::Bundle;
+use crate::model::members::parted;
+use crate::model::network::{Network, Origin};
+use crate::train::apply::saw;
 use crate::{Error, Result};
+
+/// Members of a network looked at as networks of their own.
+const MEMBERS: usize = 8;
 
 /// What the network answers for one subject.
 #[derive(Debug, Clone)]
@@ -53,11 +61,23 @@ pub struct Explainer<'a> {
     pub instead: Option<Blind>,
 }
 
+/// How another network of the same training came about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kin {
+    /// Fitted on other subjects: the network of another fold.
+    Fold,
+    /// Fitted on the same subjects from another start: a member of the audited network, which is
+    /// their mean.
+    Seed,
+}
+
 /// Another network of the same training.
 #[derive(Debug)]
 pub struct Other {
-    /// Its name, for example `fold_1`.
+    /// Its name, for example `fold_1` or `member_0`.
     pub name: String,
+    /// How it came about.
+    pub kin: Kin,
     /// The network with batch norm folded.
     pub graph: Graph,
     /// Per case whether it was fitted or chosen with that subject in sight.
@@ -71,8 +91,44 @@ impl Other {
     /// Those of [`Graph::duplicate`].
     pub fn duplicate(&self) -> Result<Self> {
         let (name, saw) = (self.name.clone(), self.saw.clone());
-        Ok(Self { name, graph: self.graph.duplicate()?, saw })
+        Ok(Self { name, kin: self.kin, graph: self.graph.duplicate()?, saw })
     }
+}
+
+/// The networks of other folds, and the members of the audited one where it has several.
+///
+/// # Errors
+/// Those of [`Graph::canonical`] and [`parted`].
+pub(super) fn beside(
+    audited: &Network,
+    folds: &[Bundle],
+    cases: &[Case],
+    probe: &Array,
+    ws: &mut Workspace,
+) -> Result<Vec<Other>> {
+    let mut all = Vec::new();
+    for bundle in folds {
+        let training = &bundle.spec.training;
+        all.push(Other {
+            name: format!("fold_{}", training.fold),
+            kin: Kin::Fold,
+            graph: bundle.graph.canonical(probe, ws)?.0,
+            saw: cases.iter().map(|c| saw(training, &c.id)).collect(),
+        });
+    }
+    let Origin::Trained(spec) = &audited.origin else { return Ok(all) };
+    if spec.architecture.members > 1 {
+        let members = parted(&spec.architecture, &audited.graph, MEMBERS)?;
+        for (n, member) in members.iter().enumerate() {
+            all.push(Other {
+                name: format!("member_{n}"),
+                kin: Kin::Seed,
+                graph: member.canonical(probe, ws)?.0,
+                saw: cases.iter().map(|c| saw(&spec.training, &c.id)).collect(),
+            });
+        }
+    }
+    Ok(all)
 }
 
 /// A batch explained: an answer, a map and a ledger per sample.

@@ -26,7 +26,7 @@ pub fn of_training(models: &Models) -> Result<(Option<Interval>, Option<Performa
         return Ok((None, None));
     };
     let folds = models.bundles.len();
-    let mut method = format!("percentile bootstrap over {} held-out subjects", auc.rows);
+    let mut method = format!("{} over {} held-out images", auc.interval_by(), auc.rows);
     if folds > 1 {
         let factor = widening(folds);
         method.push_str(&format!(

@@ -2,11 +2,12 @@
 //! keeps of each sample is most of the memory an explanation takes.
 
 use super::composite::Composite;
-use super::propagate::{Explanation, explain_at_once};
+use super::propagate::{Explanation, explain_at_once, explain_on};
 use super::start::Start;
 use crate::Result;
 use crate::compute::{Array, Workspace, blocks};
 use crate::model::Graph;
+use crate::model::graph::Trace;
 
 /// Explains every sample of `x [n, c, k, j, i]` on a canonical graph, all from one start.
 ///
@@ -57,6 +58,39 @@ pub fn explain_each(
         for ((_, sink), (_, more)) in all.sinks.iter_mut().zip(found.sinks) {
             *sink = blocks::stack(&[sink, &more], ws)?;
         }
+    }
+    Ok(all)
+}
+
+/// Explains every sample under several canonical graphs of one network with other numbers, one
+/// after the other, all from one start. Activations that a graph shares with the one before
+/// are not computed again; no more is kept than a walk keeps anyway. The numbers are those of
+/// [`explain`], to the last bit.
+///
+/// # Errors
+/// As [`explain_each`].
+pub fn explain_in_turn(
+    graphs: &[&Graph],
+    x: &Array,
+    composite: &Composite,
+    start: Start,
+    ws: &mut Workspace,
+) -> Result<Vec<Vec<Explanation>>> {
+    let Some(first) = graphs.first() else { return Ok(Vec::new()) };
+    let shared = graphs.windows(2).map(|pair| pair[1].unchanged_since(pair[0]));
+    let shared: Vec<usize> = std::iter::once(Ok(0)).chain(shared).collect::<Result<_>>()?;
+    let (samples, some) = (x.shape()[0], at_once(first, x)?.max(1));
+    let mut all: Vec<Vec<Explanation>> = graphs.iter().map(|_| Vec::new()).collect();
+    for from in (0..samples).step_by(some) {
+        let part = blocks::samples(x, from..samples.min(from + some), ws)?;
+        let starts = vec![start; part.shape()[0]];
+        let mut kept = Trace { input: part, outputs: Vec::new(), saved: Vec::new() };
+        for ((graph, unchanged), out) in graphs.iter().zip(&shared).zip(&mut all) {
+            let (found, trace) = explain_on(graph, (kept, *unchanged), composite, &starts, ws)?;
+            out.push(found);
+            kept = trace;
+        }
+        kept.recycle(ws);
     }
     Ok(all)
 }

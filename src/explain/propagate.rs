@@ -37,9 +37,27 @@ pub(super) fn explain_at_once(
     starts: &[Start],
     ws: &mut Workspace,
 ) -> Result<Explanation> {
-    let (graph, x) = (graph.at_work()?, x.at_work()?);
+    let from = Trace { input: x, outputs: Vec::new(), saved: Vec::new() };
+    let (found, trace) = explain_on(graph, (from, 0), composite, starts, ws)?;
+    trace.recycle(ws);
+    Ok(found)
+}
+
+/// Explains every sample of a trace, of which the outputs of the first nodes, `unchanged` in
+/// number, may be there already ([`Graph::trace_on`]); gives the whole trace back.
+///
+/// # Errors
+/// Those of [`super::explain_each`].
+pub(super) fn explain_on(
+    graph: &Graph,
+    (from, unchanged): (Trace, usize),
+    composite: &Composite,
+    starts: &[Start],
+    ws: &mut Workspace,
+) -> Result<(Explanation, Trace)> {
+    let (graph, from) = (graph.at_work()?, Trace { input: from.input.at_work()?, ..from });
     let rules = composite.assign(graph);
-    let trace = traced(graph, x, &rules, ws)?;
+    let trace = graph.trace_on(from, unchanged, &by_sign(&rules), ws)?;
     let last = logits_node(graph)?;
     let Seeded { scores, relevance: first, .. } = seed(&trace.outputs[last], starts)?;
     let logits = trace.outputs[last].to_f64()?;
@@ -48,8 +66,7 @@ pub(super) fn explain_at_once(
     let walk = walk.down(graph, (last, first), &mut |_, _| Ok(()), ws)?;
     let relevance = walk.input.ok_or_else(unmet)?.at_rest()?;
     let (ledgers, sinks) = (walk.ledgers, walk.sinks);
-    trace.recycle(ws);
-    Ok(Explanation { scores, logits, relevance, ledgers, sinks })
+    Ok((Explanation { scores, logits, relevance, ledgers, sinks }, trace))
 }
 
 /// Hands any relevance of the outputs of node `at`, one row per sample, down to the input.
@@ -68,7 +85,7 @@ pub fn hand_down(
 ) -> Result<Array> {
     let (graph, relevance) = (graph.at_work()?, relevance.at_work()?);
     let rules = composite.assign(graph);
-    let trace = traced(graph, ws.copy(x)?.at_work()?, &rules, ws)?;
+    let trace = graph.trace_winners(ws.copy(x)?.at_work()?, &by_sign(&rules), ws)?;
     let shape = trace.outputs.get(at).map_or(&[][..], Array::shape);
     if shape != relevance.shape() {
         return Err(Error::shape("relevance of a layer", shape, relevance.shape()));
@@ -84,7 +101,6 @@ fn unmet() -> Error {
 }
 
 /// Only rules that ask for the sign of a layer's output look at it.
-fn traced(graph: &Graph, x: Array, rules: &[Option<Applied>], ws: &mut Workspace) -> Result<Trace> {
-    let by_sign = |n: usize| rules[n].as_ref().is_none_or(Applied::asks_for_signs);
-    graph.trace_winners(x, &by_sign, ws)
+fn by_sign(rules: &[Option<Applied>]) -> impl Fn(usize) -> bool + '_ {
+    |n| rules[n].as_ref().is_none_or(Applied::asks_for_signs)
 }

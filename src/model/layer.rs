@@ -138,6 +138,14 @@ pub trait Layer: Debug + Send + Sync {
     fn duplicate(&self) -> Result<Box<dyn Layer>>;
     /// What relevance does here.
     fn role(&self) -> Role<'_>;
+    /// Its zero padding as a layer of its own, and the layer without it; none for layers that do
+    /// not pad.
+    ///
+    /// # Errors
+    /// As [`Layer::duplicate`].
+    fn unpadded(&self) -> Result<Option<[Box<dyn Layer>; 2]>> {
+        Ok(None)
+    }
     /// What it can be in a fused block.
     fn part(&self) -> Part<'_> {
         Part::Other

@@ -42,6 +42,38 @@ pub fn join(spec: &ArchitectureSpec, members: &[Graph]) -> Result<Graph> {
     wide.with_state(joined)
 }
 
+/// The networks that [`join`] put side by side, the first `most` of them. The bias of the last
+/// layer is that of the mean, of which the members' own cannot be told: logits are a member's but
+/// for a constant.
+///
+/// # Errors
+/// Those of [`build`]; [`Error::Internal`] when the network does not fit the spec.
+pub fn parted(spec: &ArchitectureSpec, wide: &Graph, most: usize) -> Result<Vec<Graph>> {
+    let single = build(&ArchitectureSpec { members: 1, ..spec.clone() }, Seed(0))?;
+    let states: BTreeMap<String, &Array> = wide.state().into_iter().collect();
+    let part = |member: usize| {
+        let mut own = BTreeMap::new();
+        for (name, slot) in single.state() {
+            let whole = states.get(&name).ok_or_else(|| Error::internal(format!("no {name}")))?;
+            let data = whole.host::<f32>()?;
+            let length = slot.shape().iter().product::<usize>();
+            let part: Vec<f32> = match name.as_str() {
+                "dense.bias" => data.to_vec(),
+                "dense.weight" => {
+                    let width = slot.shape().get(1).copied().unwrap_or(1);
+                    let rows = data.chunks(width * spec.members);
+                    let own = rows.flat_map(|row| row.chunks(width).nth(member).unwrap_or(&[]));
+                    own.map(|v| v * spec.members as f32).collect()
+                }
+                _ => data.chunks(length).nth(member).unwrap_or(&[]).to_vec(),
+            };
+            own.insert(name, Array::from_vec(part, slot.shape())?);
+        }
+        single.with_state(own)
+    };
+    (0..spec.members.min(most)).map(part).collect()
+}
+
 /// Rows of the weights one after another, each a share of the mean.
 fn side_by_side(parts: &[(&[usize], &[f32])]) -> Vec<f32> {
     let share = 1.0 / parts.len() as f32;
@@ -68,7 +100,7 @@ mod tests {
     fn the_logits_are_the_mean_of_the_members_logits() {
         let one = ArchitectureSpec::named("compact", [17, 24, 19], 2).expect("known");
         let members: Vec<Graph> = (0..3).map(|n| build(&one, Seed(n)).expect("built")).collect();
-        let wide = join(&ArchitectureSpec { members: 3, ..one }, &members).expect("joined");
+        let wide = join(&ArchitectureSpec { members: 3, ..one.clone() }, &members).expect("joined");
         let mut s = Seed(9).stream("test/members");
         let x: Vec<f32> = (0..2 * 17 * 24 * 19).map(|_| s.normal() as f32).collect();
         let x = Array::from_vec(x, &[2, 1, 17, 24, 19]).expect("shape");
@@ -83,5 +115,12 @@ mod tests {
             assert!((joint - mean).abs() < 1e-5, "{joint} {mean}");
         }
         assert_eq!(wide.weighted_layers(), members[0].weighted_layers());
+        let again = parted(&ArchitectureSpec { members: 3, ..one }, &wide, 2).expect("parted");
+        assert_eq!(again.len(), 2);
+        for (found, member) in again.iter().zip(&members) {
+            let (found, member) = (logits(found), logits(member));
+            // Untrained networks have no bias, so nothing is lost.
+            assert!(found.iter().zip(&member).all(|(a, b)| (a - b).abs() < 1e-5), "{found:?}");
+        }
     }
 }

@@ -2,6 +2,7 @@
 
 pub mod architecture;
 pub mod assembly;
+mod borders;
 pub mod bundle;
 pub mod canonise;
 pub mod companion;
@@ -16,6 +17,7 @@ pub mod members;
 pub mod network;
 pub mod onnx;
 pub mod plan;
+mod prefix;
 pub mod redraw;
 pub mod subject;
 pub mod tensors;

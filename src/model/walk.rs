@@ -63,8 +63,26 @@ impl Graph {
         wanted: &dyn Fn(usize) -> bool,
         ws: &mut Workspace,
     ) -> Result<Trace> {
-        let mut trace = Trace { input, outputs: Vec::new(), saved: Vec::new() };
-        for step in inference(self.nodes()) {
+        let trace = Trace { input, outputs: Vec::new(), saved: Vec::new() };
+        self.trace_on(trace, 0, wanted, ws)
+    }
+
+    /// As [`Graph::trace_winners`], going on from the trace of another network whose first
+    /// `unchanged` nodes are this one's ([`Graph::unchanged_since`]): bit for bit what a pass from
+    /// the input gives.
+    ///
+    /// # Errors
+    /// As [`Graph::trace_winners`].
+    pub fn trace_on(
+        &self,
+        mut trace: Trace,
+        unchanged: usize,
+        wanted: &dyn Fn(usize) -> bool,
+        ws: &mut Workspace,
+    ) -> Result<Trace> {
+        self.cut(&mut trace, unchanged, ws);
+        let done = trace.outputs.len();
+        for step in inference(self.nodes()).into_iter().filter(|s| *s.nodes().start() >= done) {
             match step {
                 Step::Block(Block { source, norm: None, last, kernel, over }) => {
                     let z = trace.at(source);

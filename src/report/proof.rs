@@ -179,9 +179,9 @@ mod tests {
             let of = |m: &Mark| if let Mark::Bars { rects, .. } = m { rects.len() } else { 0 };
             p.marks.iter().map(of).sum::<usize>()
         };
-        // Three kinds at six sizes; three at four; four kinds of g at four, one of them once.
+        // Three kinds of means at six sizes, four of AUCs and three of g at four.
         let counts: Vec<usize> = panels[panels.len() - 3..].iter().map(bars).collect();
-        assert_eq!(counts, [18, 12, 12]);
+        assert_eq!(counts, [18, 16, 12]);
         png::draw(&drawn, &Provenance::new(3)).expect("png");
     }
 }

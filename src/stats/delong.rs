@@ -20,21 +20,15 @@ pub fn auc_interval(labels: &[bool], scores: &[f64], level: f64) -> Result<Bound
     if !(level > 0.0 && level < 1.0) {
         return undefined(format!("an interval of level {level}, outside 0 to 1"));
     }
-    let all = ranks(scores);
     let mut variance = 0.0;
-    for wanted in [true, false] {
-        let rows: Vec<usize> = (0..labels.len()).filter(|&i| labels[i] == wanted).collect();
-        if rows.len() < 2 {
+    for class in [true, false] {
+        let placed: Vec<f64> =
+            placements(labels, scores, class).into_iter().map(|(_, p)| p).collect();
+        if placed.len() < 2 {
             return undefined("fewer than two rows in a class");
         }
-        let own = ranks(&rows.iter().map(|&i| scores[i]).collect::<Vec<_>>());
-        // How many of the other class lie below this row, ties half. The share of them
-        // above is one minus this, with the same variance.
-        let others = (labels.len() - rows.len()) as f64;
-        let placed: Vec<f64> =
-            rows.iter().zip(&own).map(|(&i, own)| (all[i] - own) / others).collect();
         let centre = mean(&placed)?;
-        let m = rows.len() as f64;
+        let m = placed.len() as f64;
         variance += sum_by(placed.len(), &|i| (placed[i] - centre).powi(2)) / (m - 1.0) / m;
     }
     if variance <= 0.0 {
@@ -42,6 +36,16 @@ pub fn auc_interval(labels: &[bool], scores: &[f64], level: f64) -> Result<Bound
     }
     let half = z * variance.sqrt();
     Ok(Bounds { low: (area - half).max(0.0), high: (area + half).min(1.0), level, excluded: 0 })
+}
+
+/// Rows of a class, each with the share of the other class that lies below it, ties half; the
+/// share above is one minus this, with the same variance. Both classes must have rows.
+pub(super) fn placements(labels: &[bool], scores: &[f64], class: bool) -> Vec<(usize, f64)> {
+    let all = ranks(scores);
+    let rows: Vec<usize> = (0..labels.len()).filter(|&i| labels[i] == class).collect();
+    let own = ranks(&rows.iter().map(|&i| scores[i]).collect::<Vec<_>>());
+    let others = (labels.len() - rows.len()) as f64;
+    rows.iter().zip(own).map(|(&i, own)| (i, (all[i] - own) / others)).collect()
 }
 
 #[cfg(test)]

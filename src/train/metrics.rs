@@ -7,7 +7,7 @@ use crate::seed::Seed;
 use crate::stats::bootstrap::{Bounds, Units, percentile};
 use crate::stats::logistic::{fit, sigmoid, softplus};
 use crate::stats::moments::{require_finite, require_paired, sum_by};
-use crate::stats::{Stat, Undefined, curve, undefined};
+use crate::stats::{Stat, Undefined, auc_interval, curve, undefined};
 
 /// Draws of the bootstrap unless asked otherwise.
 pub const DEFAULT_DRAWS: usize = 2000;
@@ -89,6 +89,12 @@ impl Metric {
         if self == Self::LogLoss { "nat" } else { "1" }
     }
 
+    /// How its interval is made: for the AUC Newcombe's with subjects of several rows as
+    /// [`auc_interval::over_subjects`] counts them, for the others the percentiles of a bootstrap.
+    pub fn interval_by(self) -> &'static str {
+        if self == Self::RocAuc { "Newcombe" } else { "percentile bootstrap" }
+    }
+
     /// Least and greatest value it can take, in its own unit.
     pub fn range(self) -> (f64, f64) {
         match self {
@@ -163,14 +169,14 @@ pub struct MetricRow {
     pub rows: usize,
     /// The number.
     pub value: Stat,
-    /// Its percentile bootstrap interval over subjects, stratified by class; pooled over
-    /// folds, [widened](widening).
+    /// Its interval over subjects, by [`Metric::interval_by`]; pooled over folds,
+    /// [widened](widening).
     pub interval: Result<Bounds, Undefined>,
 }
 
-/// By how much an interval pooled over `folds` folds is wider than the bootstrap of its
-/// held-out subjects: √(1 + K/(K − 1)), and 1 for a single fold. The bootstrap knows the
-/// fitted networks as given. Those of a cross-validation share most of their training
+/// By how much an interval pooled over `folds` folds is wider than that of its held-out
+/// subjects: √(1 + K/(K − 1)), and 1 for a single fold. The latter takes the fitted networks
+/// as given. Those of a cross-validation share most of their training
 /// subjects and so err together: the variance of a mean over K folds is not σ²/K but
 /// σ²(1/K + n_test/n_train), which is K·n_test/n_train = K/(K − 1) more (Nadeau & Bengio
 /// 2003, <https://doi.org/10.1023/A:1024068626366>; a rule of thumb for means, used here
@@ -179,7 +185,7 @@ pub fn widening(folds: usize) -> f64 {
     if folds < 2 { 1.0 } else { (1.0 + folds as f64 / (folds - 1) as f64).sqrt() }
 }
 
-/// All metrics, pooled first, then fold by fold. Intervals by `draws` draws of subjects
+/// All metrics, pooled first, then fold by fold. Bootstraps take `draws` draws of subjects
 /// within classes (a subject with rows of both classes is a stratum of its own kind); the
 /// pooled ones are [widened](widening), those of one fold say nothing of another training.
 /// Pooled log-odds of different folds come from different models: a shift between folds
@@ -242,8 +248,14 @@ fn line(
     let value = of(&mut (0..part.len()));
     let place = fold.map_or_else(|| "pooled".to_owned(), |f| format!("fold-{f}"));
     let mut stream = seed.stream(&format!("metrics/{place}/{}", metric.id()));
-    let interval =
-        percentile(units, LEVEL, draws, &mut stream, |rows| of(&mut rows.iter().copied()));
+    let interval = if metric == Metric::RocAuc {
+        let subjects: Vec<&str> = part.iter().map(|p| p.subject.as_str()).collect();
+        let (labels, odds): (Vec<bool>, Vec<f64>) =
+            part.iter().map(|p| (p.label, p.log_odds)).unzip();
+        auc_interval::over_subjects(&labels, &odds, &subjects, LEVEL)
+    } else {
+        percentile(units, LEVEL, draws, &mut stream, |rows| of(&mut rows.iter().copied()))
+    };
     MetricRow { metric, fold, rows: part.len(), value, interval }
 }
 
@@ -312,6 +324,16 @@ mod tests {
     }
 
     #[test]
+    fn scans_of_a_subject_do_not_count_as_subjects_in_the_interval_of_the_auc() {
+        let mut once = made(40, 1.0);
+        once.iter_mut().for_each(|p| p.fold = 0);
+        let thrice: Vec<Prediction> = (0..120).map(|row| once[row / 3].clone()).collect();
+        let of = |p: &[Prediction]| pooled(&table(p, 100, Seed(1)), Metric::RocAuc);
+        let (once, thrice) = (of(&once), of(&thrice));
+        assert_eq!((once.value, once.interval), (thrice.value, thrice.interval));
+    }
+
+    #[test]
     fn oracles() {
         let mut exact = made(60, 1.0);
         exact.iter_mut().for_each(|p| p.log_odds = if p.label { 3.0 } else { -3.0 });
@@ -324,7 +346,10 @@ mod tests {
         exact.iter_mut().for_each(|p| p.log_odds = 0.0);
         let rows = table(&exact, 200, Seed(1));
         let auc = pooled(&rows, Metric::RocAuc);
-        assert_eq!((auc.value, auc.interval.expect("point").low), (Ok(0.5), 0.5));
+        // Newcombe's of 0.5 has the same reach on both sides; a bootstrap had a point.
+        let bounds = auc.interval.expect("interval");
+        assert!(auc.value == Ok(0.5) && (bounds.low + bounds.high - 1.0).abs() < 1e-12);
+        assert!(bounds.low < 0.4, "{bounds:?}");
         assert_eq!(pooled(&rows, Metric::Brier).value, Ok(0.25));
         assert!(pooled(&rows, Metric::CalibrationSlope).value.is_err());
     }

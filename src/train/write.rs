@@ -82,11 +82,19 @@ pub struct MetricLine {
     pub low: Option<f64>,
     /// Upper end of the 95 % interval.
     pub high: Option<f64>,
+    /// How the interval is made; missing in files of earlier versions, which bootstrapped all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub interval: Option<String>,
     /// Why number or interval is missing.
     pub reason: Option<String>,
 }
 
 impl MetricLine {
+    /// How the interval is made.
+    pub fn interval_by(&self) -> &str {
+        self.interval.as_deref().unwrap_or("percentile bootstrap")
+    }
+
     /// A line of the table for a model.
     pub fn new(model: &str, row: &MetricRow) -> Self {
         let interval = row.interval.as_ref();
@@ -100,6 +108,7 @@ impl MetricLine {
             value: row.value.as_ref().ok().copied(),
             low: interval.ok().map(|b| b.low),
             high: interval.ok().map(|b| b.high),
+            interval: interval.ok().map(|_| row.metric.interval_by().to_owned()),
             reason: why,
         }
     }

@@ -3,7 +3,7 @@
 
 use std::sync::LazyLock;
 
-use heatproof::audit::bench::Bench;
+use heatproof::audit::bench::{Bench, Kin, Other};
 use heatproof::audit::case::Case;
 use heatproof::audit::checks::Check;
 use heatproof::audit::finding::{COHORT, Finding};
@@ -83,11 +83,20 @@ pub(crate) fn changed(graph: &Graph, name: &str, change: impl Fn(&mut [f32])) ->
     copy
 }
 
-/// Averages of the lower and the upper half as logits, beside a convolution whose output
-/// nobody reads: weights without influence.
+/// The mean of each half as a logit: relevance is the image's own share in its half, so that
+/// what a disturbance does to the map is what it does to the image.
+pub(crate) fn halves() -> Graph {
+    with_halves(Graph::default())
+}
+
+/// The same beside a convolution whose output nobody reads: weights without influence.
 pub(crate) fn without_influence() -> Graph {
     let mut graph = Graph::default();
     let _ = graph.push("unread", conv(1, 2, ConvGeometry::same(3)), vec![From::Input]);
+    with_halves(graph)
+}
+
+fn with_halves(mut graph: Graph) -> Graph {
     let halves = PoolGeometry {
         kernel: [INPUT[0] / 2, INPUT[1], INPUT[2]],
         stride: [INPUT[0] / 2, INPUT[1], INPUT[2]],
@@ -122,6 +131,20 @@ pub(crate) fn measured_by(
     bench.draws = NETWORKS;
     plant(&mut bench);
     check.measure(&bench).expect("measured")
+}
+
+/// Other networks, and who of the subjects they had seen.
+pub(crate) fn others(bench: &mut Bench<'_>, networks: &[&Graph]) {
+    bench.others = networks
+        .iter()
+        .enumerate()
+        .map(|(n, net)| Other {
+            name: format!("fold_{}", n + 1),
+            kin: Kin::Fold,
+            graph: net.folded().expect("folded"),
+            saw: (0..CASES).map(|c| c < 3 + n).collect(),
+        })
+        .collect();
 }
 
 /// All numbers of a quantity but the cohort's, or the cohort's alone.

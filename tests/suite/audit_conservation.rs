@@ -4,11 +4,15 @@ use heatproof::audit::bench::Bench;
 use heatproof::audit::checks::Check;
 use heatproof::audit::checks::conservation::engine_oracles::EngineOracles;
 use heatproof::audit::checks::conservation::fold_exactness::FoldExactness;
+use heatproof::audit::checks::conservation::padding_share::PaddingShare;
 use heatproof::audit::checks::conservation::zero_input::ZeroInput;
-use heatproof::audit::finding::{Finding, Outcome};
+use heatproof::audit::finding::{Cell, Finding, Outcome};
 use heatproof::audit::selftest::faulty::{Fault, planted};
+use heatproof::compute::PoolGeometry;
 use heatproof::explain::{Composite, Start};
 use heatproof::model::Graph;
+use heatproof::model::graph::From;
+use heatproof::model::layers::{average_pool::AveragePool, flatten::Flatten, pad::Pad};
 use heatproof::seed::Seed;
 
 use super::audit_bench::*;
@@ -92,4 +96,48 @@ fn a_network_of_other_layers_is_not_held_to_the_identities() {
     }
     let found = explained(&EngineOracles, &smooth, &smooth);
     assert!(found.iter().all(|f| matches!(f.outcome, Outcome::NotApplicable { .. })), "{found:?}");
+}
+
+#[test]
+fn padding_gets_relevance_from_rules_that_do_not_look_at_it_and_from_borders_that_hold_something() {
+    let net = untrained(35);
+    let share = |graph: &Graph, rule: &str| {
+        let composite = Composite::named(rule).expect("known");
+        let (cases, start, seed) = (&HEADS[..], Start::Margin, Seed(74));
+        let bench = Bench::new(graph, &net, cases, &CLASSES, &composite, start, seed);
+        PaddingShare.measure(&bench.expect("bench")).expect("measured")
+    };
+    let folded = net.folded().expect("folded");
+    let none = worst(&share(&folded, "epsilon_plus"), "padding_share");
+    assert!(none < 1e-12, "{none}");
+    let flat = share(&folded, "epsilon_plus_flat");
+    assert!(worst(&flat, "padding_share") > 0.01, "{flat:?}");
+    // Only the first layer is flat: all of it lies in its padding.
+    let rows = &flat.iter().find_map(|f| f.tables.first()).expect("table").rows;
+    let number = |row: &Vec<Cell>| match row[1] {
+        Cell::Number(v) => v,
+        ref other => panic!("{other:?}"),
+    };
+    let (first, others) = rows.split_last().expect("rows");
+    assert!(number(first) > 0.01 && others.iter().all(|r| number(r) < 1e-12), "{rows:?}");
+    // Two logits: the mean of the head, and that of a border of 1.5 behind it.
+    let mut bordered = Graph::default();
+    let pad = Pad { before: [0; 4], after: [0, INPUT[0], 0, 0], value: 1.5 };
+    let border = bordered.push("border", Box::new(pad), vec![From::Input]);
+    let tiles = PoolGeometry { kernel: INPUT, stride: INPUT, ..PoolGeometry::tiles(1) };
+    let pool = AveragePool { geometry: Some(tiles) };
+    let mean = bordered.push("mean", Box::new(pool), vec![From::Node(border)]);
+    let _ = bordered.push("flat", Box::new(Flatten), vec![From::Node(mean)]);
+    let found = share(&bordered, "epsilon_plus");
+    for (case, share) in HEADS.iter().zip(values(&found, "padding_share", false)) {
+        let sum: f64 = case.data.iter().map(|v| f64::from(*v)).sum();
+        let mean = (sum / case.data.len() as f64).abs();
+        assert!((share - 1.5 / (1.5 + mean)).abs() < 1e-5, "{share} {mean}");
+    }
+}
+
+#[test]
+fn a_network_without_padding_has_no_share_on_it() {
+    let found = measured(&PaddingShare, &halves(), |_| {});
+    assert!(matches!(found[0].outcome, Outcome::NotApplicable { .. }), "{found:?}");
 }

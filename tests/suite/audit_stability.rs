@@ -1,36 +1,18 @@
 //! Stability: maps that stay, maps that do not, and draws that turn the decision.
 
-use heatproof::audit::bench::{Bench, Other};
+use heatproof::audit::bench::{Bench, Kin};
 use heatproof::audit::checks::stability::input_stability::{self, InputStability};
 use heatproof::audit::checks::stability::network_agreement::NetworkAgreement;
 use heatproof::audit::checks::stability::rule_agreement::RuleAgreement;
-use heatproof::audit::disturb::DISTURBANCES;
 use heatproof::audit::finding::{Cell, Finding, Outcome};
-use heatproof::compute::PoolGeometry;
+use heatproof::audit::tools::disturb::DISTURBANCES;
 use heatproof::model::Graph;
-use heatproof::model::graph::From;
-use heatproof::model::layers::{average_pool::AveragePool, flatten::Flatten};
 use heatproof::seed::Seed;
 
 use super::audit_bench::*;
 
 fn outcome<'a>(found: &'a [Finding], quantity: &str) -> &'a Outcome {
     &found.iter().find(|f| f.quantity == quantity).unwrap_or_else(|| panic!("{quantity}")).outcome
-}
-
-/// The mean of each half as a logit: relevance is the image's own share in its half, so that
-/// what a disturbance does to the map is what it does to the image.
-fn halves() -> Graph {
-    let mut graph = Graph::default();
-    let halves = PoolGeometry {
-        kernel: [INPUT[0] / 2, INPUT[1], INPUT[2]],
-        stride: [INPUT[0] / 2, INPUT[1], INPUT[2]],
-        ..PoolGeometry::tiles(1)
-    };
-    let pool = AveragePool { geometry: Some(halves) };
-    let mean = graph.push("mean", Box::new(pool), vec![From::Input]);
-    let _ = graph.push("flat", Box::new(Flatten), vec![From::Node(mean)]);
-    graph
 }
 
 /// Numbers of a row of the table of disturbances: strength, flips, and what follows.
@@ -158,19 +140,6 @@ fn rules_that_are_the_same_agree_and_rules_that_differ_do_not() {
     assert!(matches!(outcome(&flat, "agreement_lrp_0"), Outcome::Unmeasurable { .. }));
 }
 
-/// Other networks, and who of the subjects they had seen.
-fn others(bench: &mut Bench<'_>, networks: &[&Graph]) {
-    bench.others = networks
-        .iter()
-        .enumerate()
-        .map(|(n, net)| Other {
-            name: format!("fold_{}", n + 1),
-            graph: net.folded().expect("folded"),
-            saw: (0..CASES).map(|c| c < 3 + n).collect(),
-        })
-        .collect();
-}
-
 #[test]
 fn networks_that_are_copies_agree_and_strangers_do_not() {
     let (own, stranger) = (untrained(34), untrained(35));
@@ -194,4 +163,25 @@ fn networks_that_are_copies_agree_and_strangers_do_not() {
     assert!(
         matches!(outcome(&none, "margin"), Outcome::NotApplicable { why } if why.contains("one network"))
     );
+}
+
+#[test]
+fn members_are_compared_with_each_other_and_apart_from_folds() {
+    let (own, stranger) = (untrained(34), untrained(35));
+    let plant = |b: &mut Bench<'_>, members: [&Graph; 2], folds: &[&Graph]| {
+        others(b, &[folds, &members].concat());
+        for (n, member) in b.others.iter_mut().skip(folds.len()).enumerate() {
+            (member.name, member.kin) = (format!("member_{n}"), Kin::Seed);
+        }
+    };
+    let found = measured(&NetworkAgreement, &own, |b| plant(b, [&own, &own], &[&stranger]));
+    assert!((cohort(&found, "agreement_member_0_member_1") - 1.0).abs() < 1e-9);
+    assert!((cohort(&found, "seed_region_ranks") - 1.0).abs() < 1e-9);
+    // Equal starts and another fold: the map hangs on who was fitted.
+    assert!(cohort(&found, "seed_margin") > cohort(&found, "margin") + 0.1);
+    let found = measured(&NetworkAgreement, &own, |b| plant(b, [&own, &stranger], &[&own]));
+    assert!(cohort(&found, "margin") > cohort(&found, "seed_margin") + 0.1);
+    let none = measured(&NetworkAgreement, &own, |b| others(b, &[&stranger]));
+    let told = outcome(&none, "seed_margin");
+    assert!(matches!(told, Outcome::NotApplicable { why } if why.contains("--members 2")));
 }

@@ -7,6 +7,7 @@ mod audit;
 mod audit_bench;
 mod audit_conservation;
 mod audit_faithfulness;
+mod audit_groups;
 mod audit_localisation;
 mod audit_maps;
 mod audit_randomisation;

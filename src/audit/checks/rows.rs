@@ -4,14 +4,19 @@
 use rayon::prelude::*;
 
 use super::stability::arm_agreement::{heads, row};
-use super::{mean_of, of_cohort, of_subject};
+use super::{mean_of, of_cohort, of_subject, outcome};
 use crate::audit::bench::Bench;
 use crate::audit::finding::{Finding, Outcome, Table};
-use crate::audit::rivals::Rival;
+use crate::audit::tools::replace::background;
+use crate::audit::tools::rivals::{RANDOM, Rival};
 use crate::card::Card;
 use crate::compute::Workspace;
+use crate::stats::permutation::{Tail, sign_flip};
 use crate::stats::{Stat, undefined};
 use crate::{Error, Result};
+
+/// Arrangements of a sign-flip test at most.
+const FLIPS: usize = 1 << 14;
 
 /// Measures of one rival.
 pub(super) struct Row {
@@ -82,6 +87,38 @@ where
     };
     let means = (0..count).map(mean).collect();
     Ok(Row { name: rival.name.clone(), means, cases })
+}
+
+/// As [`measured`], of what the map says the score falls by when a voxel becomes background
+/// ([`Rival::contribution`]): `measure` gets that by voxel, and the number of the case.
+pub(super) fn of_contributions<F>(
+    bench: &Bench<'_>,
+    card: &Card,
+    count: usize,
+    measure: F,
+) -> Result<Vec<Row>>
+where
+    F: Fn(&Rival<'_>, &dyn Fn(usize) -> f64, usize) -> Vec<Stat> + Sync,
+{
+    let empty: Vec<f64> = bench.cases.iter().map(background).collect();
+    measured(bench, card, count, |(rival, map, n), _| {
+        let value = |v: usize| rival.contribution(map, &bench.cases[n], empty[n], v);
+        Ok(measure(rival, &value, n))
+    })
+}
+
+/// One-sided p that a measure of noise is above 0 over subjects: its sign is a toss, so sign flips
+/// are exact. A small one says that the measurement itself is wrong.
+pub(super) fn control_p(bench: &Bench<'_>, card: &'static Card, rows: &[Row], m: usize) -> Finding {
+    let of = |row: &Row| -> Stat {
+        let values: Vec<f64> =
+            row.cases.iter().map(|own| own[m].clone()).collect::<std::result::Result<_, _>>()?;
+        let mut stream = bench.seed.stream(&format!("audit/{}/control_random", card.id));
+        Ok(sign_flip(&values, Tail::Greater, FLIPS, &mut stream)?.p)
+    };
+    let noise = rows.iter().find(|row| row.name == RANDOM);
+    let p = noise.map_or_else(|| undefined("there is no control"), of);
+    of_cohort(card, "control_random_p", outcome(p))
 }
 
 /// A table with a row per rival; `measures` name the first numbers of each.

@@ -134,6 +134,13 @@ pub static TRIALS: &[Trial] = &[
         "poor_inputs",
         "background_p",
     ),
+    cohort(
+        "suppressor_cohort",
+        "a region that says nothing of the label and only cancels a nuisance",
+        World::Trained(Arm::Suppressor),
+        "suppressors",
+        "relevance_share",
+    ),
     defect(
         "leaking_cohort",
         "subjects of the training audited under other names",

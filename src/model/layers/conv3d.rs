@@ -3,6 +3,7 @@
 use super::super::layer::{
     Affine, Gradients, Layer, Mode, Pass, Role, Saved, he_normal, one_by_one,
 };
+use super::pad::Pad;
 use crate::card::{Better, Card};
 use crate::compute::conv3d::{self, Sums};
 use crate::compute::{Array, ConvGeometry, Workspace, blocks, elementwise, five};
@@ -116,6 +117,19 @@ impl Layer for Conv3d {
         he_normal(&mut self.weight, stream)?;
         self.bias.host_mut::<f32>()?.fill(0.0);
         Ok(())
+    }
+
+    fn unpadded(&self) -> Result<Option<[Box<dyn Layer>; 2]>> {
+        let g = self.geometry;
+        if g.pad_before.iter().chain(&g.pad_after).all(|p| *p == 0) {
+            return Ok(None);
+        }
+        let border = |[k, j, i]: [usize; 3]| [0, k, j, i];
+        let (before, after) = (border(g.pad_before), border(g.pad_after));
+        let bare = ConvGeometry { pad_before: [0; 3], pad_after: [0; 3], ..g };
+        let (weight, bias) = (self.weight.duplicate()?, self.bias.duplicate()?);
+        let pad = Pad { before, after, value: 0.0 };
+        Ok(Some([Box::new(pad), Box::new(Self::new(weight, bias, bare)?)]))
     }
 
     fn duplicate(&self) -> Result<Box<dyn Layer>> {

@@ -6,7 +6,7 @@ use crate::seed::{Seed, Stream};
 use crate::stats::bootstrap::{Bounds, Units, percentile};
 use crate::stats::linear_model::Design;
 use crate::stats::mean_interval::mean_interval;
-use crate::stats::{Stat, Undefined, auc_interval, curve, delong, effect_size, moments};
+use crate::stats::{Undefined, auc_interval, curve, delong, effect_size, moments};
 use crate::stats::{normal, student};
 
 /// Draws of a bootstrap.
@@ -23,6 +23,8 @@ enum What {
     Mean(Law),
     /// AUC of normal scores apart by so many standard deviations, two classes alike.
     Area(f64),
+    /// The same with three scans a subject, which share half of their variance.
+    Scans(f64),
     /// g of two groups alike, apart by so many standard deviations.
     Size(Law, f64),
     /// The same with three maps a subject, which share half of their variance.
@@ -51,10 +53,11 @@ type Given = (&'static str, bool, Result<Bounds, Undefined>);
 /// All of them, the longest first.
 pub(super) fn cells() -> Vec<Cell> {
     use Law::{Exponential, Normal, Skewed};
-    let areas = [0.0, 1.0, 2.0].map(What::Area);
+    let apart = [0.0, 1.0, 2.0];
+    let areas = apart.map(What::Area).into_iter().chain(apart.map(What::Scans));
     let sizes = [What::Size(Normal, 0.0), What::Size(Normal, 0.8), What::Size(Skewed, 0.8)];
     let means = [Normal, Skewed, Exponential].map(What::Mean);
-    let rest = areas.into_iter().chain(sizes).chain([What::Maps, What::Beside]);
+    let rest = areas.chain(sizes).chain([What::Maps, What::Beside]);
     let at = |what: What, sizes: &'static [usize]| sizes.iter().map(move |&n| Cell { what, n });
     let mut all: Vec<Cell> = rest.flat_map(|what| at(what, &SIZES[2..])).collect();
     all.extend(means.into_iter().flat_map(|what| at(what, &SIZES)));
@@ -88,7 +91,7 @@ impl What {
     fn statistic(self) -> &'static str {
         match self {
             Self::Mean(_) => "mean",
-            Self::Area(_) => "AUC",
+            Self::Area(_) | Self::Scans(_) => "AUC",
             Self::Size(..) | Self::Maps | Self::Beside => "effect size g",
         }
     }
@@ -96,7 +99,8 @@ impl What {
     fn data(self) -> String {
         match self {
             Self::Mean(law) => law.words().to_owned(),
-            Self::Area(d) => format!("normal scores, AUC {:.2}", normal::cdf(d / 2.0f64.sqrt())),
+            Self::Area(d) => format!("normal scores, AUC {:.2}", area(d)),
+            Self::Scans(d) => format!("normal, AUC {:.2}, {MAPS} scans a subject", area(d)),
             Self::Size(law, d) => format!("{}, g {d}", law.words()),
             Self::Maps => format!("normal, g 0.8, {MAPS} maps a subject"),
             Self::Beside => "normal, g 0.8, beside a covariate".to_owned(),
@@ -107,7 +111,8 @@ impl What {
     fn simulate(self, n: usize, s: &mut Stream) -> (f64, Vec<Given>) {
         match self {
             Self::Mean(law) => (0.0, of_mean(&law.draw(s, n), s)),
-            Self::Area(d) => (normal::cdf(d / 2.0f64.sqrt()), of_area(n, d, s)),
+            Self::Area(d) => (area(d), of_area(n, d, s)),
+            Self::Scans(d) => (area(d), of_scans(n, d, s)),
             Self::Size(law, d) => (d, of_size(law, d, n, s)),
             Self::Maps => (0.8, of_maps(n, s)),
             Self::Beside => (0.8, vec![("model", true, beside(n, s))]),
@@ -128,27 +133,50 @@ fn of_mean(x: &[f64], s: &mut Stream) -> Vec<Given> {
     ]
 }
 
+/// AUC of normal scores so far apart.
+fn area(apart: f64) -> f64 {
+    normal::cdf(apart / 2.0f64.sqrt())
+}
+
 fn of_area(n: usize, apart: f64, s: &mut Stream) -> Vec<Given> {
     let labels: Vec<bool> = (0..n).map(|i| i % 2 == 1).collect();
     let scores: Vec<f64> =
         labels.iter().map(|l| s.normal() + if *l { apart } else { 0.0 }).collect();
-    let area = |rows: &[usize]| -> Stat {
-        let drawn: Vec<bool> = rows.iter().map(|&r| labels[r]).collect();
-        curve::auc(&drawn, &picked(&scores, rows))
-    };
     vec![
         ("Newcombe", true, auc_interval::auc_interval(&labels, &scores, LEVEL)),
         ("DeLong", false, delong::auc_interval(&labels, &scores, LEVEL)),
-        ("percentile, in training metrics", false, resampled(area, &labels, s)),
+        ("percentile", false, resampled(&labels, &scores, &Units::by_label(&labels), s)),
+    ]
+}
+
+fn of_scans(n: usize, apart: f64, s: &mut Stream) -> Vec<Given> {
+    let [group, scores] = groups(Law::Normal, apart, n, MAPS, s);
+    let labels: Vec<bool> = group.iter().map(|g| *g == 1.0).collect();
+    let subjects: Vec<usize> = (0..n * MAPS).map(|row| row / MAPS).collect();
+    let of = |class: usize| (0..n).filter(move |subject| subject % 2 == class);
+    let scans = |subject: usize| (subject * MAPS..(subject + 1) * MAPS).collect();
+    let units = Units::strata([0, 1].map(|class| of(class).map(scans).collect()).to_vec());
+    vec![
+        ("Newcombe", true, auc_interval::over_subjects(&labels, &scores, &subjects, LEVEL)),
+        (
+            "Newcombe over scans, wrongly",
+            false,
+            auc_interval::auc_interval(&labels, &scores, LEVEL),
+        ),
+        ("percentile", false, resampled(&labels, &scores, &units, s)),
     ]
 }
 
 fn resampled(
-    area: impl Fn(&[usize]) -> Stat,
     labels: &[bool],
+    scores: &[f64],
+    units: &Units,
     s: &mut Stream,
 ) -> Result<Bounds, Undefined> {
-    percentile(&Units::by_label(labels), LEVEL, DRAWS, s, area)
+    percentile(units, LEVEL, DRAWS, s, |rows| {
+        let drawn: Vec<bool> = rows.iter().map(|&r| labels[r]).collect();
+        curve::auc(&drawn, &picked(scores, rows))
+    })
 }
 
 /// The class of each row, and the values.

@@ -5,6 +5,8 @@
 //!   (left − right)/(left + right) of |R|; t of the class in a linear model beside the
 //!   covariates; p by Freedman and Lane's permutations, `p_fwe` from the largest |t| over the
 //!   regions, q by Benjamini and Hochberg; g = t scaled to residual standard deviations.
+//!   Over networks: the spread of g over folds and over members of the network, and the interval
+//!   of g with subjects and networks as levels; `…_networks` counts what keeps its sign in it.
 //! * **Reading** Between true classes, and between predicted ones, which relevance follows more
 //!   closely. Regions with `p_fwe` of at most 0.05 differ.
 //! * **When it misleads** A difference says where the network looks, not where the classes
@@ -12,6 +14,7 @@
 //! * **Source** Winkler et al. 2014, <https://doi.org/10.1016/j.neuroimage.2014.01.060>; Böhle
 //!   et al. 2019, <https://arxiv.org/abs/1903.07317>.
 
+mod levels;
 mod measured;
 mod nuisance;
 mod strata;
@@ -28,6 +31,7 @@ use crate::image::atlas::Atlas;
 use crate::stats::effect_size::of_model;
 use crate::stats::freedman_lane::{self, Effects, Exchange};
 use crate::stats::{Stat, moments};
+use levels::{Model, Networks};
 use measured::Measured;
 use nuisance::Nuisance;
 
@@ -36,8 +40,8 @@ pub static CARD: Card = Card {
     id: "group_contrast",
     title: "Relevance between the classes",
     question: "Which regions carry more relevance in one class than in the other?",
-    formula: "per region share of |R|, density sum R / ml, asymmetry (left - right) / (left + right) of |R|; t of the class in a linear model beside the covariates; p by Freedman and Lane's permutations, p_fwe from the largest |t| over the regions, q by Benjamini and Hochberg; g = t in residual standard deviations",
-    reading: "The number counts regions with p_fwe of at most 0.05, for true and for predicted classes; g is positive where the second class has more.",
+    formula: "per region share of |R|, density sum R / ml, asymmetry (left - right) / (left + right) of |R|; t of the class in a linear model beside the covariates; p by Freedman and Lane's permutations, p_fwe from the largest |t| over the regions, q by Benjamini and Hochberg; g = t in residual standard deviations; _networks: regions that differ whose interval of g over subjects and networks, sqrt((z s)^2 + (t d)^2) with s the error over subjects and d the deviation of g over folds (over members / sqrt(M) where there is one fold), leaves out 0",
+    reading: "The number counts regions with p_fwe of at most 0.05, for true and for predicted classes; g is positive where the second class has more. _networks: how many of them do not hang on the network.",
     misleads: "A difference says where the network looks, not where anatomy differs; a covariate that goes with the class cannot be told from it; few subjects find large differences only.",
     source: "Winkler et al. 2014, https://doi.org/10.1016/j.neuroimage.2014.01.060; Boehle et al. 2019, https://arxiv.org/abs/1903.07317",
     unit: "1",
@@ -65,8 +69,7 @@ struct Grouping {
 /// First scan of each subject: later ones are no subjects of their own.
 fn first_scans(bench: &Bench<'_>) -> Vec<usize> {
     let mut seen = BTreeSet::new();
-    let subject = |n: &usize| bench.cases[*n].id.split("_ses-").next().unwrap_or_default();
-    (0..bench.cases.len()).filter(|n| seen.insert(subject(n))).collect()
+    (0..bench.cases.len()).filter(|&n| seen.insert(bench.cases[n].subject())).collect()
 }
 
 /// Predicted classes, or why there are none.
@@ -100,7 +103,9 @@ impl Check for GroupContrast {
         ];
         let labelled = bench.cases.iter().all(|c| c.labels.is_some());
         let atlas = bench.atlas.filter(|a| labelled && !a.is_empty());
-        let all = atlas.map_or_else(Vec::new, |atlas| Measured::all(bench, atlas, &rows));
+        let all =
+            atlas.map_or_else(Vec::new, |atlas| Measured::of(bench, &bench.maps, atlas, &rows));
+        let networks = atlas.map(|atlas| Networks::of(bench, atlas, &rows)).transpose()?;
         let mut out = Vec::new();
         for grouping in &groupings {
             let refused = match &grouping.classes {
@@ -108,13 +113,17 @@ impl Check for GroupContrast {
                 Err(why) => Some(why.clone()),
                 Ok(classes) => too_few(classes, bench.classes),
             };
-            match (refused, &grouping.classes) {
-                (None, Ok(classes)) => {
+            match (refused, &grouping.classes, &networks) {
+                (None, Ok(classes), Some(networks)) => {
                     let nuisance = Nuisance::of(bench, &rows, classes);
-                    let contrast = |m: &Measured| contrast(bench, grouping, m, classes, &nuisance);
-                    out.extend(all.iter().map(contrast));
+                    for at in 0..all.len() {
+                        let compared = (&all[..], at);
+                        out.extend(contrast(
+                            bench, grouping, compared, classes, &nuisance, networks,
+                        ));
+                    }
                 }
-                (why, _) => {
+                (why, ..) => {
                     let why = why.unwrap_or_default();
                     for id in Measured::IDS {
                         let name = format!("{}_{id}", grouping.id);
@@ -153,10 +162,12 @@ fn too_few(classes: &[usize], names: &[String]) -> Option<String> {
 fn contrast(
     bench: &Bench<'_>,
     grouping: &Grouping,
-    measured: &Measured,
+    (all, at): (&[Measured], usize),
     classes: &[usize],
     nuisance: &Nuisance,
-) -> Finding {
+    networks: &Networks,
+) -> Vec<Finding> {
+    let measured = &all[at];
     let name = format!("{}_{}", grouping.id, measured.id);
     let effect: Vec<f64> = classes.iter().map(|c| *c as f64).collect();
     let known: Vec<usize> =
@@ -177,10 +188,15 @@ fn contrast(
     };
     let effects = match tested {
         Ok(effects) => effects,
-        Err(why) => return of_cohort(&CARD, &name, Outcome::Unmeasurable { why: why.0 }),
+        Err(why) => return vec![of_cohort(&CARD, &name, Outcome::Unmeasurable { why: why.0 })],
     };
-    let apart = effects.outcomes.iter().flatten().filter(|e| e.p_family <= ALPHA).count();
-    let mut found = of_cohort(&CARD, &name, Outcome::measured(apart as f64));
+    let apart: Vec<usize> = (known.iter().zip(&effects.outcomes))
+        .filter_map(|(r, e)| (e.as_ref().ok()?.p_family <= ALPHA).then_some(*r))
+        .collect();
+    let over = Model::new(&effect, &covariates).map(|model| {
+        networks.finding(&name, measured, &networks.spreads(measured, at, &model), &apart)
+    });
+    let mut found = of_cohort(&CARD, &name, Outcome::measured(apart.len() as f64));
     found.tables.push(table(bench, grouping, measured, classes, &effects, &known));
     let names: Vec<&str> = nuisance.columns.iter().map(|(n, _)| n.as_str()).collect();
     let beside = if names.is_empty() { "no covariate".to_owned() } else { names.join(", ") };
@@ -195,7 +211,7 @@ fn contrast(
     if bench.network.is_some() && !bench.cases.iter().all(|c| c.held_out) {
         found.notes.push("Not all subjects are known to be held out: a network looks elsewhere in those it was fitted on.".to_owned());
     }
-    found
+    [found].into_iter().chain(over).collect()
 }
 
 fn table(

@@ -3,6 +3,7 @@
 pub mod atlas_fit;
 pub mod group_contrast;
 pub mod region_mass;
+pub mod suppressors;
 
 use super::Family;
 
@@ -11,5 +12,10 @@ pub const FAMILY: Family = Family {
     id: "anatomy",
     title: "Anatomy",
     question: "Which anatomy carries relevance?",
-    checks: &[&atlas_fit::AtlasFit, &region_mass::RegionMass, &group_contrast::GroupContrast],
+    checks: &[
+        &atlas_fit::AtlasFit,
+        &region_mass::RegionMass,
+        &group_contrast::GroupContrast,
+        &suppressors::Suppressors,
+    ],
 };

@@ -116,7 +116,7 @@ fn mean(stats: impl Iterator<Item = Stat>) -> Stat {
 }
 
 /// Mean enrichment of every region over the subjects for whom it is defined.
-fn enrichments(atlas: &Atlas, all: &[Vec<[f64; 3]>]) -> Vec<Stat> {
+pub(super) fn enrichments(atlas: &Atlas, all: &[Vec<[f64; 3]>]) -> Vec<Stat> {
     let of = |part: usize| mean(all.iter().map(|p| enrichment(p, part)));
     (0..atlas.len()).map(|r| of(r + 2)).collect()
 }

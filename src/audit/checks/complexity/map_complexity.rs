@@ -16,12 +16,12 @@
 use rayon::prelude::*;
 
 use crate::Result;
-use crate::audit::alike::{size, within};
 use crate::audit::bench::{Bench, Needs};
 use crate::audit::case::Case;
 use crate::audit::checks::stability::arm_agreement::{cell, columns, heads, row};
 use crate::audit::checks::{Check, mean_of, of_cohort};
 use crate::audit::finding::{Cell, Finding, Outcome, Table};
+use crate::audit::tools::alike::{size, within};
 use crate::card::{Better, Card};
 use crate::image::blobs::blobs;
 use crate::stats::complexity::{effective_complexity, entropy, gini};

@@ -4,6 +4,7 @@ pub mod engine_oracles;
 pub mod fold_exactness;
 pub mod ledger_closure;
 pub mod ledger_leakage;
+pub mod padding_share;
 pub mod zero_input;
 
 use super::Family;
@@ -18,6 +19,7 @@ pub const FAMILY: Family = Family {
         &engine_oracles::EngineOracles,
         &ledger_closure::LedgerClosure,
         &ledger_leakage::LedgerLeakage,
+        &padding_share::PaddingShare,
         &zero_input::ZeroInput,
     ],
 };

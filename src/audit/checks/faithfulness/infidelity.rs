@@ -23,9 +23,9 @@ use crate::audit::bench::{Bench, Needs};
 use crate::audit::case::Case;
 use crate::audit::checks::{Check, mean_of, of_cohort, rows};
 use crate::audit::finding::Finding;
-use crate::audit::removal::Removal;
-use crate::audit::replace::background;
-use crate::audit::rivals::Rival;
+use crate::audit::tools::removal::Removal;
+use crate::audit::tools::replace::background;
+use crate::audit::tools::rivals::Rival;
 use crate::card::{Better, Card};
 use crate::compute::Workspace;
 use crate::stats::moments::{finite, require_finite, require_paired, sum_by};
@@ -128,10 +128,11 @@ fn shaken(
     bench: &Bench<'_>,
     rivals: &[Rival<'_>],
     removal: &Removal,
-    (n, empty): (usize, f64),
+    n: usize,
     ws: &mut Workspace,
 ) -> Result<Shaken> {
     let case = &bench.cases[n];
+    let empty = background(case);
     let inside = case.inside();
     let maps = rivals.iter().filter_map(|r| Some((r, &r.maps.as_ref().ok()?[n])));
     let values: Vec<(&str, Vec<f64>)> = maps
@@ -169,21 +170,17 @@ impl Check for Infidelity {
 
     fn measure(&self, bench: &Bench<'_>) -> Result<Vec<Finding>> {
         let removals = bench.removals()?;
-        let empty: Vec<f64> = bench.cases.iter().map(background).collect();
         let rivals = bench.rivals();
         let noise: Vec<Shaken> = (0..bench.cases.len())
             .into_par_iter()
-            .map_init(Workspace::new, |ws, n| {
-                shaken(bench, &rivals, &removals[n], (n, empty[n]), ws)
-            })
+            .map_init(Workspace::new, |ws, n| shaken(bench, &rivals, &removals[n], n, ws))
             .collect::<Result<_>>()?;
-        let all = rows::measured(bench, &CARD, MEASURES.len(), |(rival, map, n), _| {
-            let value = |v: usize| rival.contribution(map, &bench.cases[n], empty[n], v);
+        let all = rows::of_contributions(bench, &CARD, MEASURES.len(), |rival, value, n| {
             let (predicted, changes) = of_blobs(&removals[n], value);
             let [blobs, blobs_scaled, blobs_factor] = infidelity(&predicted, &changes);
             let predicted = noise[n].predicted.get(&rival.name).map_or(&[][..], Vec::as_slice);
             let [raw, scaled, factor] = infidelity(predicted, &noise[n].changes);
-            Ok(vec![blobs, blobs_scaled, raw, scaled, blobs_factor, factor])
+            vec![blobs, blobs_scaled, raw, scaled, blobs_factor, factor]
         })?;
         let mut found = rows::findings(bench, &CARD, &QUANTITIES, &all)?;
         found[bench.cases.len()].tables.push(rows::table("infidelity by method", &MEASURES, &all));
@@ -192,6 +189,8 @@ impl Check for Infidelity {
             let mean = mean_of(&factors, bench.seed, &format!("infidelity/{name}"));
             found.push(of_cohort(&CARD, name, mean));
         }
+        // By the factor, whose sign a map of noise tosses.
+        found.push(rows::control_p(bench, &CARD, &all, 4));
         Ok(found)
     }
 }

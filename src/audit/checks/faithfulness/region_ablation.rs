@@ -15,8 +15,7 @@ use crate::Result;
 use crate::audit::bench::{Bench, Needs};
 use crate::audit::checks::{Check, of_cohort, rows};
 use crate::audit::finding::{Finding, Outcome, Series};
-use crate::audit::removal::Removal;
-use crate::audit::replace::background;
+use crate::audit::tools::removal::Removal;
 use crate::card::{Better, Card};
 use crate::stats::{Stat, rank, undefined};
 
@@ -65,13 +64,11 @@ impl Check for RegionAblation {
 
     fn measure(&self, bench: &Bench<'_>) -> Result<Vec<Finding>> {
         let (blobs, regions) = (bench.removals()?, bench.region_removals()?);
-        let empty: Vec<f64> = bench.cases.iter().map(background).collect();
         // Without label maps, blobs alone.
         let kept = if regions.is_empty() { 2 } else { QUANTITIES.len() };
-        let all = rows::measured(bench, &CARD, kept, |(rival, map, n), _| {
-            let value = |v: usize| rival.contribution(map, &bench.cases[n], empty[n], v);
-            let own = [Some(&blobs[n]), regions.get(n)].map(|r| correlations(r, &value));
-            Ok(own.concat().into_iter().take(kept).collect())
+        let all = rows::of_contributions(bench, &CARD, kept, |_, value, n| {
+            let own = [Some(&blobs[n]), regions.get(n)].map(|r| correlations(r, value));
+            own.concat().into_iter().take(kept).collect()
         })?;
         let mut found = rows::findings(bench, &CARD, &QUANTITIES[..kept], &all)?;
         if regions.is_empty() {
@@ -92,6 +89,7 @@ impl Check for RegionAblation {
              those of the explained score, whichever class was called."
                 .to_owned(),
         );
+        found.push(rows::control_p(bench, &CARD, &all, 0));
         Ok(found)
     }
 }

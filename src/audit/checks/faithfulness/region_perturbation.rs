@@ -23,9 +23,9 @@ use crate::Result;
 use crate::audit::bench::{Bench, Needs};
 use crate::audit::checks::{Check, of_cohort, of_subject, outcome, rows};
 use crate::audit::finding::{Cell, Column, Finding, Outcome};
-use crate::audit::removal::{Removal, ties};
-use crate::audit::replace::{Filler, Replacement};
-use crate::audit::rivals::RANDOM;
+use crate::audit::tools::removal::{Removal, ties};
+use crate::audit::tools::replace::{Filler, Replacement};
+use crate::audit::tools::rivals::RANDOM;
 use crate::card::{Better, Card};
 use crate::compute::Workspace;
 use crate::stats::permutation::{Tail, rank_p};
@@ -36,7 +36,7 @@ pub static CARD: Card = Card {
     id: "region_perturbation",
     title: "Taking parts of the brain out in the order of relevance",
     question: "Is the map's order of the parts of the brain better than a random order?",
-    formula: "AOPC = mean fall of the score over the volume taken out, blob by blob, over the range of the score; ABPC = AOPC(most relevant first) - AOPC(least relevant first); p = rank of the cohort's mean ABPC among random orders of the same blobs",
+    formula: "AOPC = mean fall of the score over the volume taken out, blob by blob, over the range of the score; ABPC = AOPC(most relevant first) - AOPC(least relevant first); p = rank of the cohort's mean ABPC among random orders of the same blobs; abpc_p_REPLACEMENT: the same with another replacement",
     reading: "ABPC above 0 with a small p: the score hangs on what the map marks. Falls are those of the answer that was given, whichever class that is.",
     misleads: "Images with holes are unlike any the network saw (see off_distribution), and other replacements can say otherwise; features that only suppress noise are rewarded as if they spoke for the class. A good order of blobs says nothing of detail within them.",
     source: "Samek et al. 2017, https://arxiv.org/abs/1509.06321; Bluecher et al. 2024, https://arxiv.org/abs/2401.06654",
@@ -97,9 +97,17 @@ fn reversed(order: &[usize]) -> Vec<usize> {
 /// ABPC of every random order, in units of the range; each is followed by that of its reverse,
 /// which is its negative.
 fn null(removal: &Removal) -> Result<Vec<f64>, Undefined> {
+    null_of(removal, &removal.orders, &removal.falls)
+}
+
+/// The same of some orders and the falls along them.
+fn null_of(
+    removal: &Removal,
+    orders: &[Vec<usize>],
+    falls: &[Vec<f64>],
+) -> Result<Vec<f64>, Undefined> {
     let range = removal.range()?;
-    let areas: Vec<f64> =
-        removal.orders.iter().zip(&removal.falls).map(|(o, f)| removal.area(o, f)).collect();
+    let areas: Vec<f64> = orders.iter().zip(falls).map(|(o, f)| removal.area(o, f)).collect();
     let gaps = areas.chunks_exact(2).map(|pair| (pair[0] - pair[1]) / range);
     Ok(gaps.flat_map(|gap| [gap, -gap]).collect())
 }
@@ -111,9 +119,13 @@ fn p_value(observed: f64, null: &[f64]) -> Stat {
     rank_p(observed, &all, Tail::Greater)
 }
 
+/// The null of every subject.
+fn nulls(removals: &[Removal]) -> Result<Vec<Vec<f64>>, Undefined> {
+    removals.iter().map(null).collect()
+}
+
 /// One random order per subject, again and again: the mean ABPC over subjects.
-fn null_of_means(removals: &[Removal]) -> Result<Vec<f64>, Undefined> {
-    let each: Vec<Vec<f64>> = removals.iter().map(null).collect::<Result<_, _>>()?;
+fn null_of_means(each: &[Vec<f64>]) -> Result<Vec<f64>, Undefined> {
     let orders = each.iter().map(Vec::len).min().unwrap_or(0);
     (0..orders).map(|o| moments::mean(&each.iter().map(|n| n[o]).collect::<Vec<_>>())).collect()
 }
@@ -182,7 +194,7 @@ fn findings(
     for (name, mean) in ["abpc", "aopc_most", "aopc_least"].iter().zip(&audited.means) {
         found.push(of_cohort(&CARD, &format!("{prefix}{name}"), mean.clone()));
     }
-    let p = cohort_p(&audited.cases, &null_of_means(removals));
+    let p = cohort_p(&audited.cases, &nulls(removals).and_then(|each| null_of_means(&each)));
     found.push(of_cohort(&CARD, &format!("{prefix}abpc_p"), outcome(p)));
     let at = found.len() - 4;
     found[at].series = curves::of_cohort(removals, audited);
@@ -205,14 +217,14 @@ impl Check for RegionPerturbation {
             measure((bench, n), &removals[n], map, count, ws)
         })?;
         let mut found = findings(bench, removals, &all[0], "");
-        let null = null_of_means(removals);
+        let null = nulls(removals).and_then(|each| null_of_means(&each));
         let mut table = rows::table(METHODS, &MEASURES, &all);
         table.columns.push(Column { name: "p".to_owned(), unit: String::new() });
         for (row, rival) in table.rows.iter_mut().zip(&all) {
             let p = cohort_p(&rival.cases, &null);
             row.push(p.map_or_else(|why| Cell::Missing(why.0), Cell::Number));
         }
-        let (other, off) = replacements::table(bench, removals)?;
+        let (other, off, by_replacement) = replacements::table(bench, removals)?;
         let cohort = found.len() - 4;
         found[cohort].tables = vec![table, other];
         found[cohort].notes.push(format!(
@@ -224,6 +236,7 @@ impl Check for RegionPerturbation {
         ));
         found[cohort].notes.push(replacements::WORDS.to_owned());
         found.push(of_cohort(&CARD, "off_distribution", off));
+        found.extend(by_replacement);
         let control = all.iter().find(|r| r.name == RANDOM).map(|r| cohort_p(&r.cases, &null));
         let control = control.unwrap_or_else(|| undefined("there is no control"));
         found.push(of_cohort(&CARD, "control_random_p", outcome(control)));

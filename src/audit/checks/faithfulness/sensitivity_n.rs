@@ -12,9 +12,8 @@ use crate::Result;
 use crate::audit::bench::{Bench, Needs};
 use crate::audit::checks::{Check, rows};
 use crate::audit::finding::{Finding, Outcome, Series};
-use crate::audit::removal::Removal;
-use crate::audit::replace::background;
-use crate::audit::rivals::{CONSTANT, RANDOM};
+use crate::audit::tools::removal::Removal;
+use crate::audit::tools::rivals::{CONSTANT, RANDOM};
 use crate::card::{Better, Card};
 use crate::stats::moments::{mean, sum_by};
 use crate::stats::{Stat, Undefined, rank, undefined};
@@ -61,17 +60,14 @@ impl Check for SensitivityN {
 
     fn measure(&self, bench: &Bench<'_>) -> Result<Vec<Finding>> {
         let removals = bench.removals()?;
-        let empty: Vec<f64> = bench.cases.iter().map(background).collect();
         let inner = |r: &Removal| r.counts.len().saturating_sub(2);
         let sizes = removals.iter().map(inner).max().unwrap_or(0);
-        let all = rows::measured(bench, &CARD, 1 + sizes, |(rival, map, n), _| {
-            let case = &bench.cases[n];
-            let value = |v: usize| rival.contribution(map, case, empty[n], v);
+        let all = rows::of_contributions(bench, &CARD, 1 + sizes, |_, value, n| {
             let mut each = correlations(&removals[n], value);
             let known: Result<Vec<f64>, Undefined> = each.iter().cloned().collect();
             let whole = known.and_then(|r| mean(&r));
             each.resize(sizes, undefined("fewer blobs than sizes of sets"));
-            Ok([vec![whole], each].concat())
+            [vec![whole], each].concat()
         })?;
         let mut found = rows::findings(bench, &CARD, &[CARD.id], &all)?;
         let cohort = &mut found[bench.cases.len()];
@@ -85,6 +81,7 @@ impl Check for SensitivityN {
             "{} random sets of each size per subject, half of them what the other half leaves.",
             removals.first().map_or(0, |r| r.orders.len())
         ));
+        found.push(rows::control_p(bench, &CARD, &all, 0));
         Ok(found)
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! * **Question** Do the maps depend on what the labels say, or on training as such?
 //! * **Formula** Networks fitted as the audited one on classes dealt anew among the subjects
-//!   fitted; `p_value` by the rank test of `weights_exchangeability`. `similarity`: mean |Spearman|
+//!   fitted (all scans of a subject together); `p_value` by the rank test of `weights_exchangeability`. `similarity`: mean |Spearman|
 //!   of the audited maps with theirs inside the mask.
 //! * **Reading** Small p: the maps are other than those of networks that learned nothing of the
 //!   class, though fitted alike.

@@ -1,6 +1,8 @@
-//! Do the maps follow age, head size or another covariate more than the label?
+//! Do the maps follow age, head size, the gain of the scan or another covariate more than the label?
 //!
-//! * **Question** With what of a subject does the pattern of its map go?
+//! * **Question** With what of a subject does the pattern of its map go? Covariates are the numbers of
+//!   the table of participants, the size of the head (`mask_ml`) and the gain of the scan (the median
+//!   intensity of the brain as the file has it, `raw_median_intensity`).
 //! * **Formula** Share of |R| per region. `label`: mean over the regions of |Spearman's correlation
 //!   of the share with the class|, less its mean over orders of the classes dealt anew. Per
 //!   covariate the same with its values less the mean of their class, dealt anew within classes
@@ -26,7 +28,7 @@ use crate::stats::{Stat, moments, permutation, rank, undefined};
 pub static CARD: Card = Card {
     id: "covariates_followed",
     title: "Covariates that the maps follow",
-    question: "Do the maps follow age, head size or another covariate more than the label?",
+    question: "Do the maps follow age, head size, the gain of the scan or another covariate more than the label?",
     formula: "mean over regions of |Spearman(share of |R|, variable)| less its mean over orders dealt anew; covariates less the mean of their class, dealt within classes; *_p = share of the orders that give as much",
     reading: "0 is chance. A covariate above the label: the maps tell more of it than of the class.",
     misleads: "A covariate that goes with the class is tested within classes only; the share of a region follows its size; of many covariates one seems to matter by chance.",
@@ -146,7 +148,57 @@ impl Check for CovariatesFollowed {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::audit::case::Case;
+    use crate::audit::tools::covariates::GAIN;
+    use crate::image::atlas::Atlas;
+    use crate::image::{Grid, Labels, Mask};
     use crate::seed::Seed;
+
+    /// Maps whose share in a slab of a head goes with its gain, or with nothing.
+    fn followed(by_gain: bool) -> Vec<Finding> {
+        let grid = Grid::centred([4, 4, 4], [2.0; 3]).expect("grid");
+        let labels = Labels::new(grid.clone(), (0..64).map(|v| v / 16 + 1).collect());
+        let labels = labels.expect("labels");
+        let atlas = Atlas::of_labels(&labels);
+        let mut s = Seed(6).stream("test/gain");
+        let gains: Vec<f64> = (0..16).map(|_| s.normal()).collect();
+        let case = |n: usize| Case {
+            id: format!("sub-{n:02}"),
+            class: n % 2,
+            data: vec![1.0; 64],
+            mask: Mask::new(grid.clone(), vec![true; 64]).expect("mask"),
+            labels: Some(labels.clone()),
+            truth: None,
+            held_out: true,
+            covariates: [(GAIN.to_owned(), 500.0 + 90.0 * gains[n])].into(),
+            image_sha256: String::new(),
+            grid: grid.clone(),
+        };
+        let cases: Vec<Case> = (0..16).map(case).collect();
+        let mut map = |n: usize| -> Vec<f32> {
+            let own = if by_gain { gains[n] } else { s.normal() };
+            let level = [4.0 + own, 4.0 - own, 4.0, 4.0].map(|l| l + 0.1 * s.normal());
+            (0..64).map(|v| level[v / 16] as f32).collect()
+        };
+        let maps = (0..16).map(&mut map).collect();
+        let classes = ["a".to_owned(), "b".to_owned()];
+        let mut bench = Bench::of_maps(&cases, maps, "test", &classes, Seed(2)).expect("bench");
+        bench.atlas = Some(&atlas);
+        CovariatesFollowed.measure(&bench).expect("measured")
+    }
+
+    #[test]
+    fn maps_that_follow_the_gain_of_the_scan_are_found() {
+        let p = |by_gain: bool| {
+            let quantity = format!("covariate_{GAIN}_p");
+            let found = followed(by_gain);
+            let of = found.iter().find(|f| f.quantity == quantity).expect("gain");
+            (of.outcome.value().expect("p"), found[0].notes[0].contains(GAIN))
+        };
+        let (with, named) = p(true);
+        assert!(with <= 0.01 && named, "{with}");
+        assert!(p(false).0 > 0.05, "{:?}", p(false));
+    }
 
     #[test]
     fn what_is_followed_is_told_from_what_is_not() {

@@ -22,7 +22,7 @@ use crate::card::{Better, Card};
 use crate::compute::Workspace;
 use crate::seed::Stream;
 use crate::stats::permutation::{self, Tail};
-use crate::stats::{Stat, curve, delong, rank};
+use crate::stats::{Stat, auc_interval, curve, rank};
 
 /// What it says of itself.
 pub static CARD: Card = Card {
@@ -132,15 +132,16 @@ impl Check for PoorInputs {
         };
         let whole = scores_of(Left::Whole)?;
         let labels: Vec<bool> = bench.cases.iter().map(|c| c.class == 1).collect();
+        let subjects: Vec<&str> = bench.cases.iter().map(Case::subject).collect();
         let mut out = Vec::new();
         for (left, name) in POOR {
             let scores = scores_of(left)?;
-            let bounds = delong::auc_interval(&labels, &scores, LEVEL);
+            let bounds = auc_interval::over_subjects(&labels, &scores, &subjects, LEVEL);
             let interval = bounds.as_ref().ok().map(|b| Interval {
                 low: b.low,
                 high: b.high,
                 level: LEVEL,
-                method: format!("DeLong over {} subjects", labels.len()),
+                method: format!("Newcombe over {} images", labels.len()),
             });
             let auc = match curve::auc(&labels, &scores) {
                 Ok(auc) => Outcome::with_interval(auc, interval),

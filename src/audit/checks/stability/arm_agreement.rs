@@ -15,12 +15,12 @@ use std::collections::BTreeMap;
 use rayon::prelude::*;
 
 use crate::Result;
-use crate::audit::alike::measures;
 use crate::audit::arms::Compared;
 use crate::audit::bench::{Bench, Needs};
 use crate::audit::case::Case;
 use crate::audit::checks::{Check, LIKENESS, interval, mean_within, of_cohort};
 use crate::audit::finding::{Cell, Column, Finding, Outcome, Table};
+use crate::audit::tools::alike::measures;
 use crate::card::{Better, Card};
 use crate::stats::{Stat, moments, undefined};
 

@@ -26,11 +26,11 @@ use draws::{Drawn, Of, WHAT, drawn};
 
 use super::arm_agreement::{cell, columns};
 use crate::Result;
-use crate::audit::alike::between_subjects;
 use crate::audit::bench::{Bench, Needs};
 use crate::audit::checks::{Check, mean_of, of_cohort};
-use crate::audit::disturb::{DISTURBANCES, Disturbance, USUAL};
 use crate::audit::finding::{Cell, Finding, Outcome, Series, Table};
+use crate::audit::tools::alike::between_subjects;
+use crate::audit::tools::disturb::{DISTURBANCES, Disturbance, USUAL};
 use crate::card::{Better, Card};
 use crate::stats::{Stat, moments, undefined};
 

@@ -14,10 +14,10 @@
 use rayon::prelude::*;
 
 use super::arm_agreement::{heads, row};
-use crate::audit::alike::{concordance, measures, overlap};
 use crate::audit::bench::{Bench, Needs};
 use crate::audit::checks::{Check, mean_of, of_cohort};
 use crate::audit::finding::{Finding, Outcome, Table};
+use crate::audit::tools::alike::{concordance, measures, overlap};
 use crate::card::{Better, Card};
 use crate::compute::Workspace;
 use crate::explain::Composite;
@@ -53,16 +53,25 @@ pub(super) const MEASURES: [&str; 5] =
 pub struct RuleAgreement;
 
 /// Maps of all cases, or why there are none.
-pub(super) type Maps = std::result::Result<Vec<Vec<f32>>, String>;
+type Maps = std::result::Result<Vec<Vec<f32>>, String>;
 
 /// The [`MEASURES`] of maps against the audited ones, means over subjects.
-pub(super) fn against(bench: &Bench<'_>, maps: &Maps, purpose: &str) -> Vec<Outcome> {
-    let maps = match maps {
-        Ok(maps) => maps,
-        Err(why) => return vec![Outcome::NotApplicable { why: why.clone() }; MEASURES.len()],
-    };
+fn against(bench: &Bench<'_>, maps: &Maps, purpose: &str) -> Vec<Outcome> {
+    match maps {
+        Ok(maps) => likeness(bench, &bench.maps, maps, purpose),
+        Err(why) => vec![Outcome::NotApplicable { why: why.clone() }; MEASURES.len()],
+    }
+}
+
+/// The [`MEASURES`] of two sets of maps, means over subjects.
+pub(super) fn likeness(
+    bench: &Bench<'_>,
+    own: &[Vec<f32>],
+    maps: &[Vec<f32>],
+    purpose: &str,
+) -> Vec<Outcome> {
     let one = |n: usize| {
-        let (case, own, other) = (&bench.cases[n], &bench.maps[n], &maps[n]);
+        let (case, own, other) = (&bench.cases[n], &own[n], &maps[n]);
         let mut all = measures(case, own, other).to_vec();
         all.push(overlap(case, own, other));
         all
@@ -76,18 +85,17 @@ pub(super) fn against(bench: &Bench<'_>, maps: &Maps, purpose: &str) -> Vec<Outc
         .collect()
 }
 
-/// Kendall's W of the regions over the audited maps and all others, mean over subjects.
-pub(super) fn region_ranks(bench: &Bench<'_>, others: &[&Maps], check: &str) -> Outcome {
+/// Kendall's W of the regions over several sets of maps, mean over subjects.
+pub(super) fn region_ranks(bench: &Bench<'_>, sets: &[&[Vec<f32>]], purpose: &str) -> Outcome {
     if bench.cases.iter().any(|c| c.labels.is_none()) {
         return Outcome::NotApplicable { why: "no label map".to_owned() };
     }
-    let others: Vec<&Vec<Vec<f32>>> = others.iter().filter_map(|m| m.as_ref().ok()).collect();
     let one = |n: usize| {
-        let own = std::iter::once(&bench.maps[n]).chain(others.iter().map(|m| &m[n]));
-        concordance(&bench.cases[n], &own.map(Vec::as_slice).collect::<Vec<_>>())
+        let own: Vec<&[f32]> = sets.iter().map(|maps| maps[n].as_slice()).collect();
+        concordance(&bench.cases[n], &own)
     };
     let stats: Vec<Stat> = (0..bench.cases.len()).into_par_iter().map(one).collect();
-    mean_of(&stats, bench.seed, &format!("{check}/region_ranks"))
+    mean_of(&stats, bench.seed, purpose)
 }
 
 /// The maps of all cases by another rule; a rule that does not fit the network keeps the reason.
@@ -117,8 +125,10 @@ impl Check for RuleAgreement {
         }
         let mut table =
             Table { name: TABLE.to_owned(), columns: heads(&MEASURES), rows: Vec::new() };
-        let maps: Vec<&Maps> = all.iter().map(|(_, maps)| maps).collect();
-        let mut found = vec![of_cohort(&CARD, "region_ranks", region_ranks(bench, &maps, CARD.id))];
+        let mut sets: Vec<&[Vec<f32>]> = vec![&bench.maps];
+        sets.extend(all.iter().filter_map(|(_, maps)| maps.as_deref().ok()));
+        let ranks = region_ranks(bench, &sets, "rule_agreement/region_ranks");
+        let mut found = vec![of_cohort(&CARD, "region_ranks", ranks)];
         for (word, maps) in &all {
             let key = word.replace('.', "_");
             let outcomes = against(bench, maps, &format!("{}/{key}", CARD.id));

@@ -20,12 +20,17 @@ pub(super) struct Measured {
 impl Measured {
     pub(super) const IDS: [&'static str; 3] = ["share", "density", "asymmetry"];
 
-    /// Share, density and asymmetry.
-    pub(super) fn all(bench: &Bench<'_>, atlas: &Atlas, rows: &[usize]) -> Vec<Self> {
+    /// Share, density and asymmetry of maps, one per case.
+    pub(super) fn of(
+        bench: &Bench<'_>,
+        maps: &[Vec<f32>],
+        atlas: &Atlas,
+        rows: &[usize],
+    ) -> Vec<Self> {
         // Per row and part Σ|R|, ΣR, voxels; regions begin with part 2.
         let of = |&n: &usize| {
             let case = &bench.cases[n];
-            (parts(case, Some(atlas), &bench.maps[n]), case.grid.voxel_mm3() / 1000.0)
+            (parts(case, Some(atlas), &maps[n]), case.grid.voxel_mm3() / 1000.0)
         };
         let own: Vec<(Vec<[f64; 3]>, f64)> = rows.iter().map(of).collect();
         let each = |stat: &dyn Fn(&[[f64; 3]], f64) -> Stat| -> Result<Vec<f64>, Undefined> {

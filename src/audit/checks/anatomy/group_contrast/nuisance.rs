@@ -1,7 +1,7 @@
 //! Which covariates stand beside the class.
 
 use crate::audit::bench::Bench;
-use crate::audit::covariates::HEAD;
+use crate::audit::tools::covariates::HEAD;
 use crate::stats::linear_model::Design;
 use crate::stats::student::welch;
 use crate::stats::{Undefined, moments};

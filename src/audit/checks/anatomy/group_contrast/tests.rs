@@ -2,7 +2,7 @@ use std::collections::BTreeMap;
 
 use super::*;
 use crate::audit::case::Case;
-use crate::audit::covariates::HEAD;
+use crate::audit::tools::covariates::HEAD;
 use crate::image::{Grid, Labels, Mask};
 use crate::seed::{Seed, Stream};
 

@@ -3,7 +3,7 @@
 use super::MEASURES;
 use crate::audit::checks::rows;
 use crate::audit::finding::{Outcome, Series};
-use crate::audit::removal::Removal;
+use crate::audit::tools::removal::Removal;
 use crate::stats::{Stat, Undefined, moments};
 
 /// Names of the curves; the figure knows them.

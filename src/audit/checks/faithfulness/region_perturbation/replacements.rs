@@ -1,19 +1,23 @@
-//! What other replacements would have said, and how far each leads from real images.
+//! What other replacements would have said, how sure that is, and how far each leads from real
+//! images.
 
 use rayon::prelude::*;
 
-use super::{CARD, Curves, MEASURES};
+use super::{CARD, Curves, MEASURES, cohort_p, null_of, null_of_means};
 use crate::Result;
 use crate::audit::bench::Bench;
 use crate::audit::case::Case;
-use crate::audit::checks::mean_of;
 use crate::audit::checks::stability::arm_agreement::{heads, row};
-use crate::audit::finding::{Outcome, Table};
-use crate::audit::removal::Removal;
-use crate::audit::replace::{Filler, Replacement};
+use crate::audit::checks::{mean_of, of_cohort, outcome};
+use crate::audit::finding::{Cell, Column, Finding, Outcome, Table};
+use crate::audit::tools::removal::Removal;
+use crate::audit::tools::replace::{Filler, Replacement};
 use crate::compute::Workspace;
 use crate::stats::{Stat, Undefined, moments, undefined};
 
+/// Random orders of a replacement but the first, every second the reverse of the one before: the
+/// smallest p is 1 over two more than these.
+const ORDERS: usize = 40;
 /// Quantiles by which intensities are compared.
 const QUANTILES: usize = 100;
 
@@ -28,29 +32,43 @@ pub(super) const WORDS: &str = "By replacement, in units of the range under the 
      Intensities off: with a random half of the blobs out, how far the intensities of the brain are \
      from those of the whole image, where 1 is the mean distance between two subjects \
      (off_distribution is that of the background). Scores off: share of subjects whose score then \
-     leaves the range of the scores of whole images.";
+     leaves the range of the scores of whole images. p: as abpc_p, of replacements but the \
+     background among 40 random orders, so that it is not below 0.024.";
 
 /// A row per replacement: areas of the audited map in units of the range under the background;
 /// with half the blobs out (a random half) the distance of the intensities from the whole image in
-/// units of the mean distance between two subjects, and the share of subjects whose score leaves
-/// the range of scores of whole images. Then the intensities of the first replacement.
-pub(super) fn table(bench: &Bench<'_>, removals: &[Removal]) -> Result<(Table, Outcome)> {
+/// units of the mean distance between two subjects, the share of subjects whose score leaves
+/// the range of scores of whole images, and the p of ABPC. Then the intensities of the first
+/// replacement, and the p of the others as findings.
+pub(super) fn table(
+    bench: &Bench<'_>,
+    removals: &[Removal],
+) -> Result<(Table, Outcome, Vec<Finding>)> {
     let own: Vec<Vec<f64>> = bench.cases.iter().map(|case| quantiles(case, &case.data)).collect();
     let scores = removals.iter().map(|r| r.whole.score);
     let range = scores.fold([f64::INFINITY, f64::NEG_INFINITY], |[a, b], s| [a.min(s), b.max(s)]);
-    let mut rows = Vec::new();
+    let (mut rows, mut found) = (Vec::new(), Vec::new());
     let mut first = None;
     for of in Replacement::ALL {
-        let cases: Vec<Vec<Stat>> = (0..bench.cases.len())
+        let cases: Vec<Seen> = (0..bench.cases.len())
             .into_par_iter()
             .map_init(Workspace::new, |ws, n| one(bench, removals, (of, n), (&own, range), ws))
             .collect::<Result<_>>()?;
+        let (cases, nulls): (Vec<Vec<Stat>>, Vec<_>) = cases.into_iter().unzip();
         let mean = |m: usize| {
             let stats: Vec<Stat> = cases.iter().map(|c| c[m].clone()).collect();
             mean_of(&stats, bench.seed, &format!("{}/{}/{m}", CARD.id, of.word()))
         };
         let outcomes: Vec<Outcome> = (0..MEASURES.len() + OFF.len()).map(mean).collect();
-        rows.push(row(of.word(), &outcomes));
+        let null = nulls.into_iter().collect::<std::result::Result<Vec<_>, _>>();
+        let null = null.and_then(|each| null_of_means(&each));
+        let p = cohort_p(&cases, &null);
+        let mut cells = row(of.word(), &outcomes);
+        cells.push(p.clone().map_or_else(|why| Cell::Missing(why.0), Cell::Number));
+        rows.push(cells);
+        if first.is_some() {
+            found.push(of_cohort(&CARD, &format!("abpc_p_{}", of.word()), outcome(p)));
+        }
         first.get_or_insert_with(|| outcomes[MEASURES.len()].clone());
     }
     let none = || Outcome::Unmeasurable { why: "there is no replacement".to_owned() };
@@ -58,9 +76,13 @@ pub(super) fn table(bench: &Bench<'_>, removals: &[Removal]) -> Result<(Table, O
     if let Some(column) = columns.first_mut() {
         column.name = "replacement".to_owned();
     }
+    columns.push(Column { name: "p".to_owned(), unit: "1".to_owned() });
     let table = Table { name: REPLACEMENTS.to_owned(), columns, rows };
-    Ok((table, first.unwrap_or_else(none)))
+    Ok((table, first.unwrap_or_else(none), found))
 }
+
+/// The numbers of a case under a replacement, and ABPC of random orders under it.
+type Seen = (Vec<Stat>, std::result::Result<Vec<f64>, Undefined>);
 
 fn one(
     bench: &Bench<'_>,
@@ -68,11 +90,11 @@ fn one(
     (of, n): (Replacement, usize),
     (own, range): (&[Vec<f64>], [f64; 2]),
     ws: &mut Workspace,
-) -> Result<Vec<Stat>> {
+) -> Result<Seen> {
     let (case, removal) = (&bench.cases[n], &removals[n]);
     let filler = match Filler::new(of, bench.cases, n, bench.seed) {
         Ok(filler) => filler,
-        Err(why) => return Ok(vec![Err(why); MEASURES.len() + OFF.len()]),
+        Err(why) => return Ok((vec![Err(why.clone()); MEASURES.len() + OFF.len()], Err(why))),
     };
     let curves = Curves::of((bench, n), removal, &filler, &bench.maps[n], ws)?;
     let mut stats: Vec<Stat> = match curves.and_then(|c| c.areas(removal)) {
@@ -88,7 +110,15 @@ fn one(
         let score = removal.whole.score - falls.first().copied().unwrap_or(0.0);
         f64::from(u8::from(score < range[0] || score > range[1]))
     }));
-    Ok(stats)
+    // Those of the background are known already.
+    let orders = &removal.orders[..ORDERS.min(removal.orders.len())];
+    let null = if of == Replacement::ALL[0] {
+        null_of(removal, &removal.orders, &removal.falls)
+    } else {
+        let falls = removal.curves(bench, n, &filler, orders, ws)?;
+        falls.and_then(|falls| null_of(removal, orders, &falls))
+    };
+    Ok((stats, null))
 }
 
 /// Distance of the intensities inside the mask from those of the whole image, over the mean

@@ -1,11 +1,10 @@
 //! Networks drawn anew block by block, and how far their maps are from the audited ones.
 //!
 //! A cascade is a network per stage and draw: weights, batch statistics on the probes, the maps
-//! of all cases. Below the first layer drawn activations are those of the trained network to the
-//! last bit, and could be kept from stage to stage. They are not: of explaining an image of 64³ by
-//! the compact network the pass forth is a fifth, relevance the rest, and every cascade together a
-//! tenth of an audit with 99 networks; keeping the activations of all cases would take memory that
-//! grows with their number.
+//! of all cases. Neighbouring stages begin alike: from the output down with what is not drawn yet,
+//! from the input up with what is drawn already. A few cases at a time go through all stages of a
+//! draw, and each stage goes on from the activations that it shares with the one before; those of
+//! one walk are all that is kept. MEASURED
 
 use rayon::prelude::*;
 
@@ -86,19 +85,25 @@ fn stages(layers: &[String], order: Order) -> Vec<(String, Vec<String>)> {
     (0..parts.len()).map(|at| (parts[at].0.clone(), drawn(at))).collect()
 }
 
-fn compare(bench: &Bench<'_>, new: &Batch) -> Result<Vec<Seen>> {
+/// Some cases, from number `first` on, under several networks: per network and case.
+fn compare(bench: &Bench<'_>, first: usize, new: &[Batch]) -> Result<Vec<Vec<Seen>>> {
     let before = &bench.network()?.answers;
-    let one = |n: usize| Seen {
-        alike: of_case(&bench.cases[n], &bench.maps[n], &new.maps[n]),
-        change: (before[n].score - new.answers[n].score).abs(),
+    let one = |batch: &Batch, at: usize| {
+        let n = first + at;
+        Seen {
+            alike: of_case(&bench.cases[n], &bench.maps[n], &batch.maps[at]),
+            change: (before[n].score - batch.answers[at].score).abs(),
+        }
     };
-    Ok((0..bench.cases.len()).into_par_iter().map(one).collect())
+    let of =
+        |batch: &Batch| (0..batch.maps.len()).into_par_iter().map(|at| one(batch, at)).collect();
+    Ok(new.par_iter().map(of).collect())
 }
 
 /// Carries a cascade out; `last` sees the network of each draw's last stage before folding.
 ///
 /// # Errors
-/// Those of [`Bench::redrawn`] and [`Bench::explained`], and of `last`.
+/// Those of [`Bench::redrawn`] and [`Bench::explained_in_turn`], and of `last`.
 pub fn carry_out(
     bench: &Bench<'_>,
     asked: &Asked,
@@ -109,17 +114,26 @@ pub fn carry_out(
     let mut ws = Workspace::new();
     let own =
         Batch { answers: network.answers.clone(), maps: bench.maps.clone(), ..Batch::default() };
-    let unchanged = compare(bench, &own)?;
+    let unchanged = compare(bench, 0, &[own])?;
     let mut draws = Vec::with_capacity(asked.draws);
     for d in 0..asked.draws {
         let seed = bench.seed.child(&format!("audit/{}/draw-{d}", asked.card.id));
-        let mut seen = vec![unchanged.clone()];
-        for (at, (_, layers)) in stages.iter().enumerate() {
+        let (mut nets, mut whole) = (Vec::with_capacity(stages.len()), None);
+        for (_, layers) in &stages {
             let net = bench.redrawn(asked.how, layers, seed, &mut ws)?;
-            seen.push(compare(bench, &bench.explained(&net.folded()?, &mut ws)?)?);
-            if at + 1 == stages.len() {
-                last(d, &net, &mut ws)?;
-            }
+            nets.push(net.folded()?);
+            whole = Some(net);
+        }
+        let mut seen = unchanged.clone();
+        seen.resize(1 + stages.len(), Vec::with_capacity(bench.cases.len()));
+        let nets: Vec<&Graph> = nets.iter().collect();
+        bench.explained_in_turn(&nets, &mut ws, &mut |first, batches| {
+            let found = compare(bench, first, batches)?;
+            seen[1..].iter_mut().zip(found).for_each(|(all, some)| all.extend(some));
+            Ok(())
+        })?;
+        if let Some(net) = whole {
+            last(d, &net, &mut ws)?;
         }
         draws.push(seen);
     }

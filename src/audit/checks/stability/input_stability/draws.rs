@@ -3,10 +3,10 @@
 use rayon::prelude::*;
 
 use crate::Result;
-use crate::audit::alike::within;
 use crate::audit::bench::{Answer, Bench};
 use crate::audit::case::Case;
-use crate::audit::disturb::{Before, DISTURBANCES, Disturbed};
+use crate::audit::tools::alike::within;
+use crate::audit::tools::disturb::{Before, DISTURBANCES, Disturbed};
 use crate::compute::Workspace;
 use crate::stats::moments::{self, sum_by};
 use crate::stats::{Stat, rank, undefined};

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use rayon::prelude::*;
 
-use super::bench::Bench;
-use super::case::Case;
+use crate::audit::bench::Bench;
+use crate::audit::case::Case;
 use crate::stats::{Stat, agreement, moments, rank, undefined};
 
 /// The values of a map at some voxels.

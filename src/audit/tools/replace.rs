@@ -1,8 +1,8 @@
 //! What stands in for voxels that are taken out of an image. No choice is right: each makes
 //! another image the network never saw, so every number says which one it used.
 
-use super::case::Case;
 use super::impute;
+use crate::audit::case::Case;
 use crate::seed::Seed;
 use crate::stats::{Undefined, moments, undefined};
 

@@ -3,9 +3,9 @@
 
 use std::borrow::Cow;
 
-use super::bench::Bench;
-use super::case::Case;
 use super::replace::background;
+use crate::audit::bench::Bench;
+use crate::audit::case::Case;
 
 /// What a map's number at a voxel stands for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

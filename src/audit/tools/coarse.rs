@@ -1,7 +1,7 @@
 //! Relevance maps averaged over boxes: small enough for a repository, close enough to see a
 //! map move.
 
-use super::baseline::{COARSE_EDGE, CoarseMap};
+use crate::audit::baseline::{COARSE_EDGE, CoarseMap};
 use crate::image::Volume;
 
 impl CoarseMap {

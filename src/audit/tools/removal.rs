@@ -10,10 +10,10 @@ use std::sync::OnceLock;
 
 use rayon::prelude::*;
 
-use super::bench::{Answer, Bench};
-use super::case::Case;
 use super::replace::{Filler, Replacement};
 use super::supervoxels::supervoxels;
+use crate::audit::bench::{Answer, Bench};
+use crate::audit::case::Case;
 use crate::compute::Workspace;
 use crate::explain::Start;
 use crate::seed::{Seed, Stream};
@@ -62,7 +62,7 @@ pub struct Removal {
 
 /// Both kinds of parts, made when they are first asked for.
 #[derive(Debug, Default)]
-pub(super) struct Removals {
+pub(in crate::audit) struct Removals {
     blobs: OnceLock<Vec<Removal>>,
     regions: OnceLock<Vec<Removal>>,
 }
