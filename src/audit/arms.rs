@@ -22,9 +22,6 @@ pub const USUAL: [&str; 9] = [
     "grad_cam",
 ];
 
-/// Subjects explained at once at most; the bound on memory may allow fewer.
-const BATCH: usize = 4;
-
 /// One method.
 #[derive(Debug, Clone)]
 pub struct Arm {
@@ -126,9 +123,10 @@ impl Bench<'_> {
         ws: &mut Workspace,
     ) -> Result<Vec<Vec<f32>>> {
         let mut out = Vec::with_capacity(self.cases.len());
-        for from in (0..self.cases.len()).step_by(BATCH) {
+        let some = self.at_once(graph)?;
+        for from in (0..self.cases.len()).step_by(some) {
             check_stop()?;
-            let to = (from + BATCH).min(self.cases.len());
+            let to = (from + some).min(self.cases.len());
             let x = self.batch(from, to)?;
             let starts = vec![self.network()?.start; to - from];
             let regions: Option<Vec<Regions>> = self.cases[from..to].iter().map(regions).collect();

@@ -10,15 +10,13 @@ pub use super::networks::{Answer, Batch, Explained, Explainer, Kin, Other};
 use super::tools::evidence::Evidence;
 use super::tools::removal::Removals;
 use crate::compute::{Array, Workspace};
-use crate::explain::{Composite, Start, explain, explain_in_turn, start};
+use crate::explain::{Composite, Start, explain, explain_in_turn, images_at_once, start};
 use crate::image::atlas::Atlas;
 use crate::model::Graph;
 use crate::progress::check_stop;
 use crate::seed::Seed;
 use crate::{Error, Result};
 
-/// Subjects explained at once.
-const BATCH: usize = 4;
 /// Re-initialised networks unless told otherwise: the smallest p is then 0.01.
 pub const DRAWS: usize = 99;
 
@@ -210,6 +208,12 @@ impl<'a> Bench<'a> {
         Array::from_vec(data, &[n, 1, k, j, i])
     }
 
+    /// How many images share a pass through a network; the numbers do not depend on it.
+    pub(super) fn at_once(&self, graph: &Graph) -> Result<usize> {
+        let [i, j, k] = self.cases.first().map_or([1; 3], |c| c.grid.shape());
+        images_at_once(graph, &[1, k, j, i])
+    }
+
     /// Answers of a canonical network to images on the grid of the cases, in batches that do
     /// not change the numbers.
     ///
@@ -224,7 +228,7 @@ impl<'a> Bench<'a> {
         ws: &mut Workspace,
     ) -> Result<Vec<Answer>> {
         let mut out = Vec::with_capacity(images.len());
-        for part in images.chunks(BATCH) {
+        for part in images.chunks(self.at_once(graph)?) {
             check_stop()?;
             let x = self.tensor(part.iter().copied())?;
             let logits = graph.forward(&x, ws)?;
@@ -300,7 +304,7 @@ impl<'a> Bench<'a> {
         ws: &mut Workspace,
     ) -> Result<Batch> {
         let mut out = Batch::default();
-        for part in images.chunks(BATCH) {
+        for part in images.chunks(self.at_once(graph)?) {
             check_stop()?;
             let x = self.tensor(part.iter().copied())?;
             let found = explain(graph, &x, composite, start, ws)?;
@@ -333,7 +337,9 @@ impl<'a> Bench<'a> {
         look: &mut dyn FnMut(usize, &[Batch]) -> Result<()>,
     ) -> Result<()> {
         let (composite, start) = (self.explainer()?.composite, self.network()?.start);
-        for (part, images) in self.images().chunks(BATCH).enumerate() {
+        let Some(first) = graphs.first() else { return Ok(()) };
+        let some = self.at_once(first)?;
+        for (part, images) in self.images().chunks(some).enumerate() {
             check_stop()?;
             let x = self.tensor(images.iter().copied())?;
             let mut batches = Vec::with_capacity(graphs.len());
@@ -347,7 +353,7 @@ impl<'a> Bench<'a> {
                 batches.push(batch);
             }
             ws.give(x);
-            look(part * BATCH, &batches)?;
+            look(part * some, &batches)?;
         }
         Ok(())
     }

@@ -5,7 +5,7 @@ use super::composite::Composite;
 use super::propagate::{Explanation, explain_at_once, explain_on};
 use super::start::Start;
 use crate::Result;
-use crate::compute::{Array, Workspace, blocks};
+use crate::compute::{Array, Workspace, blocks, device};
 use crate::model::Graph;
 use crate::model::graph::Trace;
 
@@ -97,8 +97,27 @@ pub fn explain_in_turn(
 
 /// How many samples a walk should have: by the largest output of a layer.
 fn at_once(graph: &Graph, x: &Array) -> Result<usize> {
-    let rows = graph.describe(&x.shape()[1..])?;
-    let largest = rows.iter().map(|row| row.shape.iter().product());
-    let largest: usize = largest.max().unwrap_or_default();
-    blocks::at_once(largest * x.dtype().size_in_bytes())
+    blocks::at_once(largest(graph, &x.shape()[1..])? * x.dtype().size_in_bytes())
+}
+
+/// Numbers of the largest output of a layer, for an input `[c, k, j, i]`.
+fn largest(graph: &Graph, shape: &[usize]) -> Result<usize> {
+    let rows = graph.describe(shape)?;
+    Ok(rows.iter().map(|row| row.shape.iter().product()).max().unwrap_or_default())
+}
+
+/// Images that share a pass on the host, and on a card at most.
+const SHARED: [usize; 2] = [4, 64];
+
+/// How many images `[c, k, j, i]` are handed to a network together: a few, on a card as many as
+/// its memory holds.
+///
+/// # Errors
+/// Those of [`Graph::describe`] and [`blocks::at_once`].
+pub fn images_at_once(graph: &Graph, shape: &[usize]) -> Result<usize> {
+    let [few, many] = SHARED;
+    if !device::on_card()? {
+        return Ok(few);
+    }
+    Ok(blocks::at_once(largest(graph, shape)? * size_of::<f32>())?.clamp(few, many))
 }

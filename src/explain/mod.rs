@@ -16,7 +16,7 @@ pub mod used;
 mod walk;
 pub mod way;
 
-pub use batch::{explain, explain_each, explain_in_turn};
+pub use batch::{explain, explain_each, explain_in_turn, images_at_once};
 pub use composite::Composite;
 pub use propagate::Explanation;
 pub use start::Start;

@@ -6,12 +6,15 @@ use rayon::prelude::*;
 use super::super::backward;
 use super::super::start::{Start, seed};
 use super::Question;
-use crate::compute::{Array, Workspace};
+use crate::compute::{Array, Workspace, device};
 use crate::progress::check_stop;
 use crate::{Error, Result};
 
 /// Memory for the arrays of one pass unless told otherwise, in bytes.
 pub const MEMORY: usize = 2 << 30;
+
+/// The share of a card's memory that the arrays of one pass may take.
+const SHARE: usize = 8;
 
 /// Bytes that a pass forth and back keeps for one sample: every layer's output and what
 /// returns to it, as f64. The kernels' own room is not counted.
@@ -28,7 +31,8 @@ impl Question<'_> {
     /// # Errors
     /// Those of [`crate::model::Graph::describe`].
     pub fn at_once(&self) -> Result<usize> {
-        Ok((self.memory / bytes_of_one(self)?).max(1))
+        let memory = device::memory()?.map_or(self.memory, |all| all / SHARE);
+        Ok((memory / bytes_of_one(self)?).max(1))
     }
 }
 
