@@ -32,7 +32,8 @@ impl Array {
             return Ok(None);
         }
         let card = Card::opened().filter(|card| card.holds(self.storage()));
-        card.map(Some).ok_or_else(|| crate::Error::internal("an array of a card that is not in use"))
+        card.map(Some)
+            .ok_or_else(|| crate::Error::internal("an array of a card that is not in use"))
     }
 
     /// Zeros of the same number type as `self`, where `self` is.
