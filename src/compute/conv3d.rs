@@ -6,7 +6,9 @@
 
 use candle_core::DType;
 
-use super::array::{Array, five};
+use super::array::{Array, five, on_card};
+#[cfg(feature = "cuda")]
+use super::cuda;
 use super::geometry::ConvGeometry;
 use super::host::choice::Conv;
 pub use super::host::choice::Sums;
@@ -84,6 +86,11 @@ fn convolved(
     if b.is_some_and(|b| b.shape() != [wsh[0]]) {
         return Err(Error::shape("conv3d bias", [wsh[0]], b.map(Array::shape)));
     }
+    on_card!(x, card => {
+        let channels = [xs[1], wsh[0]];
+        let shapes = on_card(g, xs[0], channels, [[xs[2], xs[3], xs[4]], out]);
+        cuda::convolution::forward(card, [x, w], b, &shapes, rectify)
+    });
     let mut y = ws.take(x.dtype(), &[xs[0], wsh[0], out[0], out[1], out[2]])?;
     let frame = Frame { geometry: g, input: [xs[2], xs[3], xs[4]], output: out };
     let channels = Channels { batch: xs[0], input: xs[1], output: wsh[0], groups: g.groups };
@@ -100,6 +107,17 @@ fn convolved(
         }
     }
     Ok(y)
+}
+
+/// Shapes as the card's kernels take them: channels and extents of input and output.
+#[cfg(feature = "cuda")]
+fn on_card(
+    geometry: &ConvGeometry,
+    batch: usize,
+    channels: [usize; 2],
+    [input, output]: [[usize; 3]; 2],
+) -> cuda::convolution::Shapes<'_> {
+    cuda::convolution::Shapes { geometry, batch, channels, input, output }
 }
 
 /// The kernels of f32.
@@ -141,6 +159,10 @@ pub fn grad_input_as(
     if ys[1] != wsh[0] || ys[2..] != out {
         return Err(Error::shape("conv3d output gradient", out, ys));
     }
+    on_card!(dy, card => {
+        let shapes = on_card(g, xs[0], [xs[1], wsh[0]], [input, out]);
+        cuda::convolution::grad_input(card, [dy, w], &shapes)
+    });
     let mut dx = ws.take(dy.dtype(), &xs)?;
     let frame = Frame { geometry: g, input, output: out };
     let channels = Channels { batch: xs[0], input: xs[1], output: wsh[0], groups: g.groups };
@@ -166,6 +188,10 @@ pub fn grad_weight(x: &Array, dy: &Array, g: &ConvGeometry, ws: &mut Workspace) 
     if ys[0] != xs[0] || ys[2..] != out {
         return Err(Error::shape("conv3d output gradient", out, ys));
     }
+    on_card!(x, card => {
+        let shapes = on_card(g, xs[0], [xs[1], ys[1]], [[xs[2], xs[3], xs[4]], out]);
+        cuda::convolution::grad_weight(card, [x, dy], &shapes)
+    });
     let mut dw = ws.take(x.dtype(), &wsh)?;
     let frame = Frame { geometry: g, input: [xs[2], xs[3], xs[4]], output: out };
     let channels = Channels { batch: xs[0], input: xs[1], output: ys[1], groups: g.groups };

@@ -11,6 +11,7 @@ use candle_core::cuda_backend::{CudaDevice, CudaStorage, CudaStorageSlice};
 use candle_core::{DType, Storage};
 
 use super::super::array::Array;
+use super::convolution::Tables;
 use crate::{Error, Result};
 
 /// Sources of the kernels, the common beginning first.
@@ -23,6 +24,7 @@ const SOURCES: &[&str] = &[
     include_str!("kernels/relevance.cu"),
     include_str!("kernels/blocks.cu"),
     include_str!("kernels/dense.cu"),
+    include_str!("kernels/convolution.cu"),
 ];
 
 /// A card with its stream and the kernels loaded so far.
@@ -36,6 +38,7 @@ pub struct Card {
     pub capability: (i32, i32),
     modules: Mutex<HashMap<DType, Arc<CudaModule>>>,
     functions: Mutex<HashMap<(&'static str, DType), CudaFunction>>,
+    pub(super) tables: Tables,
 }
 
 impl std::fmt::Debug for Card {
@@ -99,6 +102,7 @@ impl Card {
             device,
             modules: Mutex::default(),
             functions: Mutex::default(),
+            tables: Tables::default(),
         })
     }
 
@@ -182,7 +186,7 @@ impl Card {
         self.room(x.dtype(), x.shape())
     }
 
-    fn array(&self, slice: CudaStorageSlice, shape: &[usize]) -> Array {
+    pub(super) fn array(&self, slice: CudaStorageSlice, shape: &[usize]) -> Array {
         let storage = CudaStorage { slice, device: self.device.clone() };
         Array::stored(Storage::Cuda(storage), shape)
     }
@@ -210,6 +214,14 @@ impl Card {
             return self.device.alloc_zeros(1).map_err(short);
         }
         self.device.clone_htod(data).map_err(short)
+    }
+
+    /// Whole numbers of the host, copied to the card.
+    ///
+    /// # Errors
+    /// `E-DEVICE-003` when memory is short.
+    pub(super) fn numbers(&self, data: &[u32]) -> Result<Array> {
+        Ok(self.array(CudaStorageSlice::U32(self.upload(data)?), &[data.len()]))
     }
 
     /// Copies an array of the host to the card.

@@ -9,6 +9,7 @@ use candle_core::{DType, Storage};
 
 use super::super::array::Array;
 use super::card::{Card, Held, failed};
+use super::convolution::Pass;
 use crate::Result;
 
 /// Threads of a block; kernels know it as `THREADS`.
@@ -29,6 +30,8 @@ pub enum Argument {
     Double(f64),
     /// A structure of `int`.
     Ints([i32; 24]),
+    /// `Pass`.
+    Pass(Pass),
 }
 
 impl From<usize> for Argument {
@@ -63,6 +66,7 @@ impl Argument {
             Self::Whole(v) => (v as *mut i64).cast(),
             Self::Double(v) => (v as *mut f64).cast(),
             Self::Ints(v) => v.as_mut_ptr().cast(),
+            Self::Pass(v) => (v as *mut Pass).cast(),
         }
     }
 }
