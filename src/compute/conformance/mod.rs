@@ -2,7 +2,7 @@
 //! its corners, the adjoint law, and the same bytes again for any number of threads.
 //!
 //! The tests hold the kernels on the machines of their authors; this table holds them on the
-//! machine of a user, with the instructions that run there (`heatproof doctor`).
+//! machine of a user, with the instructions that run there, or on the card (`heatproof doctor`).
 
 mod convolution;
 mod others;
@@ -59,10 +59,11 @@ pub struct Repetition {
     pub same_bytes: bool,
 }
 
-/// Every kernel on every geometry of the table.
+/// Every kernel on every geometry of the table, on the device in use.
 ///
 /// # Errors
-/// [`Error::Internal`] when a kernel refuses a geometry of the table.
+/// [`Error::Internal`] when a kernel refuses a geometry of the table; `E-DEVICE-003` when the card
+/// fails.
 pub fn table() -> Result<Vec<Row>> {
     let mut stream = Seed(0).stream("compute/conformance");
     let mut rows = convolution::rows(&mut stream)?;
@@ -75,8 +76,9 @@ fn draws(stream: &mut Stream, n: usize) -> Vec<f64> {
     (0..n).map(|_| f64::from(stream.normal() as f32)).collect()
 }
 
+/// The numbers in f32, on the device in use.
 fn narrow(data: &[f64], shape: &[usize]) -> Result<Array> {
-    Array::from_vec(data.iter().map(|v| f32::of(*v)).collect(), shape)
+    Array::from_vec(data.iter().map(|v| f32::of(*v)).collect(), shape)?.at_work()
 }
 
 /// Largest |difference| over largest |reference|.
@@ -127,7 +129,13 @@ pub fn repetitions() -> Result<Vec<Repetition>> {
         let w = draw(&[cout, cin, 3, 3, 3])?;
         let mut test = |op, work: &(dyn Fn() -> Result<Array> + Sync)| -> Result<()> {
             let bits = |pool: &rayon::ThreadPool| -> Result<Vec<u32>> {
-                Ok(pool.install(work)?.host::<f32>()?.iter().map(|v| v.to_bits()).collect())
+                Ok(pool
+                    .install(work)?
+                    .at_rest()?
+                    .host::<f32>()?
+                    .iter()
+                    .map(|v| v.to_bits())
+                    .collect())
             };
             let first = bits(&one)?;
             let same_bytes = bits(&one)? == first && bits(&one)? == first && bits(&two)? == first;

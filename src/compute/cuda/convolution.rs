@@ -88,7 +88,7 @@ fn choose(
 /// `y = conv(x, w) + b`, negative numbers set to 0 with `rectify`.
 ///
 /// # Errors
-/// `E-DEVICE-003` when the card fails, `E-DEVICE-004` when places need more than 31 bits.
+/// `E-DEVICE-003` when the card fails, `E-DEVICE-005` when places need more than 31 bits.
 pub fn forward(
     card: &Card,
     [x, w]: [&Array; 2],
@@ -216,8 +216,9 @@ impl Card {
         b: Option<&Array>,
     ) -> Result<()> {
         let (outputs, groups) = (work.pass.outputs as usize, shapes.geometry.groups);
-        let table = self.table(&work.taps)?;
-        let bias = b.map_or(Ok(Argument::Pointer(0)), |b| self.of(b))?;
+        let (table, w) = (self.table(&work.taps)?, self.lent(w)?);
+        let b = b.map(|b| self.lent(b)).transpose()?;
+        let bias = b.as_ref().map_or(Ok(Argument::Pointer(0)), |b| self.of(b.array()))?;
         let at_once = shapes.at_once(work.places);
         let sizes = [x, y].map(|array| array.len() / shapes.batch.max(1));
         for first in (0..shapes.batch).step_by(at_once) {
@@ -232,7 +233,7 @@ impl Card {
             let pass = Pass { voxels: voxels as u32, ..work.pass };
             let from = self.from(x, first * sizes[0])?;
             let to = self.from(y, first * sizes[1])?;
-            let all = [pass.into(), self.of(&table)?, from, self.of(w)?, bias, to];
+            let all = [pass.into(), self.of(&table)?, from, self.of(w.array())?, bias, to];
             self.run(tile.kernel, x.dtype(), [blocks as u32, bands as u32, 1], &all)?;
         }
         Ok(())
@@ -246,7 +247,8 @@ impl Card {
         }
         let (rows, channels) = (y.shape()[0] * y.shape()[1], y.shape()[1]);
         let row = y.len() / rows.max(1);
-        let bias = b.map_or(Ok(Argument::Pointer(0)), |b| self.of(b))?;
+        let b = b.map(|b| self.lent(b)).transpose()?;
+        let bias = b.as_ref().map_or(Ok(Argument::Pointer(0)), |b| self.of(b.array()))?;
         let pieces = row.div_ceil(PART * 8).clamp(1, 1 << 12);
         let all = [self.of(y)?, bias, channels.into(), rectify.into(), row.into()];
         self.run("finish", y.dtype(), [rows as u32, pieces as u32, 1], &all)

@@ -170,7 +170,8 @@ pub fn forward(card: &Card, [x, w]: [&Array; 2], shapes: &Shapes) -> Result<Opti
     for algorithm in FORWARD {
         let bytes = pass.get_workspace_size(algorithm);
         let Some((mut work, mut y)) = rooms(card, bytes, d.shapes[2])? else { continue };
-        let (x, w) = (numbers(x)?, numbers(w)?);
+        let w = card.lent(w)?;
+        let (x, w) = (numbers(x)?, numbers(w.array())?);
         // SAFETY: arrays have the shapes described, and work is queued in their stream.
         let told = unsafe { pass.launch(algorithm, Some(&mut work), OVER, x, w, &mut y) };
         if unless_refused("convolving with cuDNN", told)?.is_some() {
@@ -186,7 +187,8 @@ pub fn grad_input(card: &Card, [dy, w]: [&Array; 2], shapes: &Shapes) -> Result<
     let pass = ConvBackwardData { conv: &d.conv, dx: &d.x, w: &d.w, dy: &d.y };
     let bytes = pass.get_workspace_size(BY_INPUT);
     let Some((mut work, mut dx)) = rooms(card, bytes, d.shapes[0])? else { return Ok(None) };
-    let (w, dy) = (numbers(w)?, numbers(dy)?);
+    let w = card.lent(w)?;
+    let (w, dy) = (numbers(w.array())?, numbers(dy)?);
     // SAFETY: as in `forward`.
     let told = unsafe { pass.launch(BY_INPUT, Some(&mut work), OVER, &mut dx, w, dy) };
     let done = unless_refused("taking a gradient with cuDNN", told)?;

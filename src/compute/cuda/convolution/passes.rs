@@ -156,7 +156,7 @@ pub fn counted(numbers: usize, what: &str) -> Result<()> {
     match i32::try_from(numbers) {
         Ok(_) => Ok(()),
         Err(_) => Err(Error::usage(
-            "E-DEVICE-004",
+            "E-DEVICE-005",
             format!("{what} of a convolution has {numbers} numbers; the card's kernels take 2^31"),
             "Use smaller volumes or fewer channels, or --device cpu",
         )),

@@ -65,7 +65,7 @@ __device__ __forceinline__ Place place(const Pass &p, unsigned voxel) {
 
 // The window of a voxel: the number it begins with, and the places outside as bits. All bits are set
 // for a voxel that is none, the last one for every voxel.
-struct Window {
+struct View {
     Index from;
     unsigned outside;
 };
@@ -87,8 +87,8 @@ __device__ __forceinline__ Index window_start(const Pass &p, int group, const Pl
     return ((Index)place.sample * p.groups + group) * p.inputs * input_volume(p) + from;
 }
 
-__device__ __forceinline__ Window window(const Pass &p, int group, unsigned voxel) {
-    Window w = {0, ~0u};
+__device__ __forceinline__ View view(const Pass &p, int group, unsigned voxel) {
+    View w = {0, ~0u};
     if (voxel >= p.voxels) return w;
     Place at = place(p, voxel);
     w.from = window_start(p, group, at);
@@ -143,8 +143,8 @@ __device__ __forceinline__ void few(const Pass &p, const Tap *__restrict__ table
     const int tid = threadIdx.x, group = blockIdx.y;
     const unsigned first = blockIdx.x * (unsigned)(THREADS * VOXELS) + tid;
     w += (Index)group * p.weight_group;
-    Window windows[VOXELS];
-    for (int v = 0; v < VOXELS; ++v) windows[v] = window(p, group, first + v * THREADS);
+    View views[VOXELS];
+    for (int v = 0; v < VOXELS; ++v) views[v] = view(p, group, first + v * THREADS);
     Real sums[VOXELS][OUTPUTS] = {}, level[VOXELS][OUTPUTS] = {};
     for (int done = 0; done < p.products; done += DEPTH) {
         __syncthreads();
@@ -163,7 +163,7 @@ __device__ __forceinline__ void few(const Pass &p, const Tap *__restrict__ table
             const unsigned places = taps[k].places;
             Real value[VOXELS];
             for (int v = 0; v < VOXELS; ++v)
-                value[v] = (windows[v].outside & places) ? (Real)0 : x[windows[v].from + from];
+                value[v] = (views[v].outside & places) ? (Real)0 : x[views[v].from + from];
             for (int m = 0; m < OUTPUTS / WIDTH; ++m) {
                 const Some<WIDTH> some = weights[k][m];
                 for (int v = 0; v < VOXELS; ++v)
@@ -211,7 +211,7 @@ __device__ __forceinline__ void many(const Pass &p, const Tap *__restrict__ tabl
     w += (Index)group * p.weight_group;
 
     // What this thread brings: one voxel for every (THREADS / VOXELS)th tap, some weights.
-    const Window own = window(p, group, first + tid % VOXELS);
+    const View own = view(p, group, first + tid % VOXELS);
     Real read[READS], weight[WEIGHTS];
     auto fetch = [&](int slab) {
         for (int i = 0; i < READS; ++i) {
@@ -330,7 +330,7 @@ struct Spot {
 __device__ __forceinline__ Spot spot(const Pass &p, int group, unsigned voxel, unsigned end) {
     Spot s = {0, -1, ~0u};
     if (voxel < end) {
-        Window w = window(p, group, voxel);
+        View w = view(p, group, voxel);
         s.from = w.from;
         s.outside = w.outside;
         s.to = destination(p, group, voxel);
