@@ -6,7 +6,7 @@
 
 use candle_core::DType;
 
-use super::array::{Array, five, on_card};
+use super::array::{Array, five};
 #[cfg(feature = "cuda")]
 use super::cuda;
 use super::geometry::ConvGeometry;
@@ -15,6 +15,7 @@ pub use super::host::choice::Sums;
 use super::host::columns::Frame;
 use super::host::conv3d::{self as host, Channels};
 use super::host::isa::Isa;
+use super::place::on_card;
 use super::workspace::Workspace;
 use crate::{Error, Result, by_type};
 

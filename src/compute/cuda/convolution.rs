@@ -98,7 +98,7 @@ pub fn forward(
 ) -> Result<Array> {
     #[cfg(feature = "cudnn")]
     if let Some(y) = cudnn::forward(card, [x, w], shapes)? {
-        card.finish(&y, b, rectify)?;
+        card.add_bias(&y, b, rectify)?;
         return Ok(y);
     }
     own_forward(card, [x, w], b, shapes, rectify)
@@ -230,7 +230,8 @@ impl Card {
                 false => &any,
             };
             let [blocks, bands] = grid(tile);
-            let pass = Pass { voxels: voxels as u32, ..work.pass };
+            let mut pass = work.pass;
+            pass.voxels = voxels as u32;
             let from = self.from(x, first * sizes[0])?;
             let to = self.from(y, first * sizes[1])?;
             let all = [pass.into(), self.of(&table)?, from, self.of(w.array())?, bias, to];
@@ -241,7 +242,7 @@ impl Card {
 
     /// Adds the bias and sets negative numbers to 0, in place.
     #[cfg(feature = "cudnn")]
-    fn finish(&self, y: &Array, b: Option<&Array>, rectify: bool) -> Result<()> {
+    fn add_bias(&self, y: &Array, b: Option<&Array>, rectify: bool) -> Result<()> {
         if b.is_none() && !rectify {
             return Ok(());
         }
@@ -251,7 +252,7 @@ impl Card {
         let bias = b.as_ref().map_or(Ok(Argument::Pointer(0)), |b| self.of(b.array()))?;
         let pieces = row.div_ceil(PART * 8).clamp(1, 1 << 12);
         let all = [self.of(y)?, bias, channels.into(), rectify.into(), row.into()];
-        self.run("finish", y.dtype(), [rows as u32, pieces as u32, 1], &all)
+        self.run("add_bias", y.dtype(), [rows as u32, pieces as u32, 1], &all)
     }
 
     /// An array as an argument, from a number on.

@@ -8,9 +8,9 @@ use super::super::super::geometry::ConvGeometry;
 use crate::{Error, Result};
 
 /// Taps of the three axes together whose places fit the bits of a word, one kept.
-pub const NARROW: usize = 31;
+pub(super) const NARROW: usize = 31;
 /// Taps of a table are a multiple of this, which kernels take at a time.
-pub const STEP: usize = 32;
+pub(super) const STEP: usize = 32;
 /// Numbers of a tap.
 const WORDS: usize = 4;
 
@@ -18,12 +18,16 @@ const WORDS: usize = 4;
 #[derive(Debug, Clone, Copy)]
 #[repr(C)]
 pub struct Divider {
+    /// What is divided by.
     pub by: u32,
+    /// What is multiplied by.
     pub times: u32,
+    /// Bits dropped then.
     pub shift: u32,
 }
 
 impl Divider {
+    /// To divide by a number of at least 1.
     pub fn new(by: usize) -> Self {
         // times = 2^shift / by, rounded up: off by less than 2^-31 of a whole for n < 2^31.
         let by = by.max(1) as u64;
@@ -54,13 +58,16 @@ pub struct Pass {
     volume: Divider,
     plane: Divider,
     row: Divider,
+    /// Places of all samples.
     pub voxels: u32,
     products: i32,
     inputs: i32,
+    /// Channels made of a group.
     pub outputs: i32,
     groups: i32,
     weight_group: i32,
     weight_step: i32,
+    /// Whether negative numbers become 0.
     pub rectify: i32,
 }
 
@@ -93,6 +100,7 @@ impl Taps {
         self.runs.iter().map(|run| run.count).sum()
     }
 
+    /// Products of a sum.
     pub fn len(&self) -> usize {
         self.channels[0] * self.runs.iter().map(|run| run.count).product::<usize>()
     }
@@ -127,8 +135,11 @@ impl Taps {
 
 /// A pass with its taps and the extent it makes.
 pub struct Work {
+    /// For the kernels.
     pub pass: Pass,
+    /// Products of a sum.
     pub taps: Taps,
+    /// Voxels of a sample.
     pub places: usize,
 }
 
@@ -169,6 +180,10 @@ impl Shapes<'_> {
         self.channels.map(|c| c / self.geometry.groups)
     }
 
+    /// Whether the kernels' whole numbers suffice.
+    ///
+    /// # Errors
+    /// `E-DEVICE-005` when places need more than 31 bits.
     pub fn check(&self) -> Result<()> {
         let [inputs, outputs] = self.channels;
         let reach: usize =
@@ -216,6 +231,7 @@ impl Shapes<'_> {
         Work { pass, taps: taps_of, places: volume(places) }
     }
 
+    /// The convolution.
     pub fn forward(&self) -> Work {
         let g = self.geometry;
         let axis = std::array::from_fn(|a| Axis {
@@ -254,6 +270,7 @@ impl Shapes<'_> {
         (axis, [all.len(), first, every])
     }
 
+    /// The gradient by the input: a pass for each place of a voxel between the steps.
     pub fn backward(&self) -> Vec<Work> {
         let phases = |a: usize| 0..self.geometry.stride[a].min(self.input[a]);
         let mut all = Vec::new();

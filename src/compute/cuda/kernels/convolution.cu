@@ -482,7 +482,7 @@ KERNEL(add_parts)(const Real *parts, Real *sums, int number, Index count) {
 }
 
 // y + bias, negative numbers set to 0 with `rectify`, in place: one row of voxels a blockIdx.x.
-KERNEL(finish)(Real *y, const Real *bias, int channels, int rectify, Index row) {
+KERNEL(add_bias)(Real *y, const Real *bias, int channels, int rectify, Index row) {
     const Real add = bias ? bias[blockIdx.x % channels] : (Real)0;
     y += blockIdx.x * row;
     for (Index at = (Index)blockIdx.y * THREADS + threadIdx.x; at < row; at += (Index)gridDim.y * THREADS) {
