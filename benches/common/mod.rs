@@ -96,7 +96,8 @@ impl Shape {
     /// # Errors
     /// Those of the arrays.
     pub fn work(self, pass: Pass) -> Fallible<Work> {
-        let (arrays, mut ws) = (self.arrays()?, Workspace::new());
+        let [x, dy, w] = self.arrays()?;
+        let (arrays, mut ws) = ([x.at_work()?, dy.at_work()?, w.at_work()?], Workspace::new());
         Ok(Box::new(move || {
             let made = self.made(pass, &arrays, &mut ws)?;
             ws.give(made);

@@ -129,8 +129,9 @@ pub fn forward(graph: Graph, x: Array) -> Fallible<Work> {
 ///
 /// # Errors
 /// Those of the network.
-pub fn train(mut graph: Graph, x: Array) -> Fallible<Work> {
-    let mut optimiser = AdamW::new(&graph.parameters(), AdamWOptions::default());
+pub fn train(graph: Graph, x: Array) -> Fallible<Work> {
+    let (mut graph, x) = (graph.at_work()?.duplicate()?, x.at_work()?);
+    let mut optimiser = AdamW::new(&graph.parameters(), AdamWOptions::default())?;
     let mut ws = Workspace::new();
     Ok(Box::new(move || {
         let gradients = gradients(&mut graph, &x, &mut ws)?;

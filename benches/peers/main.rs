@@ -9,7 +9,7 @@
 //!
 //! An ITEM is a word and numbers (`conv_forward 8 16 96 1`, `train 64 8`); it is built when it
 //! is first named, warmed up once, and kept until another is named. Threads are those of
-//! `RAYON_NUM_THREADS`.
+//! `RAYON_NUM_THREADS`, the device that of `HEATPROOF_DEVICE`.
 #![allow(dead_code, reason = "each bench uses a part of what they share")]
 
 #[path = "../common/mod.rs"]
@@ -19,7 +19,7 @@ use std::io::{BufRead, Write};
 use std::time::Instant;
 
 use cpu_time::ProcessTime;
-use heatproof::compute::{Array, Workspace, instruction_set, rates};
+use heatproof::compute::{Array, Workspace, device, instruction_set, rates};
 use heatproof::model::tensors::to_bytes;
 
 use common::networks::{forward, gradients, images, maps, plain, relevance, resnet18, train};
@@ -94,6 +94,7 @@ fn build(item: &str) -> Fallible<Work> {
 fn timed(work: &mut Work, count: u32) -> Fallible<(f64, f64)> {
     let (start, cpu) = (Instant::now(), ProcessTime::now());
     (0..count).try_for_each(|_| work())?;
+    device::finish()?;
     let (used, passed) = (cpu.elapsed(), start.elapsed());
     Ok(((used / count).as_secs_f64(), (passed / count).as_secs_f64()))
 }

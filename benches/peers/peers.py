@@ -11,6 +11,7 @@ only on a quiet machine. Medians over repetitions. Needs torch and zennit.
     python benches/peers/peers.py --isa avx2 --json peers.json
     python benches/peers/peers.py errors                 # against f64; needs safetensors
     python benches/peers/peers.py growth --figure docs/cost.png   # needs matplotlib
+    python benches/peers/peers.py --device cuda --program PATH    # a card, wall time
 """
 
 import argparse
@@ -42,6 +43,15 @@ ITEMS = [
     ("inference", "forward 64 8"),
     ("resnet18 training", "resnet_train 96 1"),
     ("resnet18 relevance", "resnet_epsilon_plus 96 1"),
+]
+# On a card, which small batches leave idle.
+ON_CARD = [
+    ("training", "train 96 8"),
+    ("inference", "forward 96 8"),
+    *[("relevance", f"{c} 96 8") for c in COMPOSITES],
+    ("relevance", "epsilon_plus 64 16"),
+    ("resnet18 training", "resnet_train 96 4"),
+    ("resnet18 relevance", "resnet_epsilon_plus 96 4"),
 ]
 # A repetition repeats short work until it takes about this long, in seconds.
 LEAST = 0.1
@@ -94,11 +104,17 @@ def environment(options):
     threads = str(options.threads)
     names = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "RAYON_NUM_THREADS")
     limits = {name: threads for name in names}
+    limits["HEATPROOF_DEVICE"] = options.device
     if options.isa == "avx2":
         limits |= {"ATEN_CPU_CAPABILITY": "avx2", "ONEDNN_MAX_CPU_ISA": "AVX2"}
     if options.isa:
         limits["HEATPROOF_ISA"] = options.isa
     return os.environ | limits
+
+
+def on_the_wall(options):
+    """Several threads, or a card: what counts is when it is done."""
+    return options.threads > 1 or options.device != "cpu"
 
 
 def sides(options):
@@ -160,7 +176,7 @@ def median(side, item, count, repetitions, clock):
 
 def alternate(pair, item, options):
     """Medians of both sides, taking turns."""
-    clock = 0 if options.threads == 1 else 1
+    clock = 1 if on_the_wall(options) else 0
     counts = [max(1, math.ceil(LEAST / max(side.run(item, 1)[clock], 1e-6))) for side in pair]
     times = [[], []]
     for _ in range(options.repetitions):
@@ -231,7 +247,8 @@ def compare(options):
         "theirs": theirs.ask("versions"),
         "machine": platform.processor() or platform.machine(),
         "threads": options.threads,
-        "clock": "CPU time" if options.threads == 1 else "wall time",
+        "device": options.device,
+        "clock": "wall time" if on_the_wall(options) else "CPU time",
         "isa": options.isa or "default",
         "repetitions": options.repetitions,
         **top,
@@ -239,7 +256,7 @@ def compare(options):
     print("\n".join(f"{name}: {value}" for name, value in about.items()), "\n", sep="")
     print(line([name for name, _ in HEAD]), flush=True)
     rows = []
-    for group, item in ITEMS:
+    for group, item in ITEMS if options.device == "cpu" else ITEMS[:18] + ON_CARD:
         if options.items and not any(word in f"{group} {item}" for word in options.items):
             continue
         rows.append(row(pair, group, item, options, top))
@@ -285,7 +302,7 @@ WORDS = ["forward", "train", "epsilon_plus"]
 def growth(options):
     """Our time against the volume at batch 1 (training: 2) and against the batch at 64³."""
     _, ours = sides(options)
-    clock = 0 if options.threads == 1 else 1
+    clock = 1 if on_the_wall(options) else 0
     rows = []
     for word in WORDS:
         least = 2 if word == "train" else 1
@@ -320,7 +337,7 @@ def draw(rows, options):
             (drawn,) = axes.plot(*zip(*points), mark, label=label, color=colour)
             colour = drawn.get_color()
     axes.set(xscale="log", yscale="log", xlabel="voxels in the batch")
-    axes.set_ylabel("CPU seconds" if options.threads == 1 else "seconds")
+    axes.set_ylabel("seconds" if on_the_wall(options) else "CPU seconds")
     axes.grid(alpha=0.3)
     low, high = axes.get_xlim()
     start = axes.get_ylim()[0]
@@ -339,6 +356,7 @@ def main():
     parser.add_argument("--repetitions", type=int, default=7)
     parser.add_argument("--threads", type=int, default=1, help="2 and more: wall time")
     parser.add_argument("--isa", choices=["avx2"], help="limit both sides to these instructions")
+    parser.add_argument("--device", default="cpu", help="of both sides: cpu, cuda or cuda:N")
     parser.add_argument("--no-memory", action="store_true", help="leave peak memory out")
     parser.add_argument("--json", type=pathlib.Path, help="also write the numbers here")
     parser.add_argument("--figure", type=pathlib.Path, help="growth: draw it here (PNG)")

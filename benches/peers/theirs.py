@@ -16,6 +16,12 @@ from zennit.canonizers import SequentialMergeBatchNorm
 from zennit.composites import EpsilonAlpha2Beta1, EpsilonGammaBox, EpsilonPlus
 from zennit.layer import Sum
 
+DEVICE = os.environ.get("HEATPROOF_DEVICE", "cpu")
+# Full f32, as ours; convolutions by whatever algorithm cuDNN finds fastest.
+torch.backends.cuda.matmul.allow_tf32 = False
+torch.backends.cudnn.allow_tf32 = False
+torch.backends.cudnn.benchmark = True
+
 COMPOSITES = {
     "epsilon_plus": EpsilonPlus,
     "epsilon_alpha2_beta1": EpsilonAlpha2Beta1,
@@ -76,9 +82,9 @@ def resnet18():
 
 def convolution(which, cin, cout, side, batch):
     """One pass of a convolution, without a graph of gradients."""
-    x = torch.randn(batch, cin, side, side, side)
-    dy = torch.randn(batch, cout, side, side, side)
-    w = torch.randn(cout, cin, 3, 3, 3)
+    x = torch.randn(batch, cin, side, side, side, device=DEVICE)
+    dy = torch.randn(batch, cout, side, side, side, device=DEVICE)
+    w = torch.randn(cout, cin, 3, 3, 3, device=DEVICE)
     return convolution_of(which, x, dy, w)
 
 
@@ -97,7 +103,7 @@ def train(net, x):
     """Forward, backward and a step of AdamW."""
     net.train()
     optimiser = torch.optim.AdamW(net.parameters(), 1e-3)
-    classes = torch.arange(len(x)) % 2
+    classes = (torch.arange(len(x)) % 2).to(x.device)
 
     def step():
         optimiser.zero_grad(set_to_none=True)
@@ -110,7 +116,7 @@ def train(net, x):
 def relevance(net, x, composite):
     """Maps of class 0; gradients by the weights are not asked for."""
     net.eval().requires_grad_(False)
-    target = torch.eye(2)[torch.zeros(len(x), dtype=torch.long)]
+    target = torch.eye(2)[torch.zeros(len(x), dtype=torch.long)].to(x.device)
     composite = COMPOSITES[composite](canonizers=[SequentialMergeBatchNorm()])
 
     def explain():
@@ -194,8 +200,8 @@ def build(item):
         with torch.no_grad():
             return convolution(word, *numbers)
     side, batch = numbers
-    x = torch.randn(batch, 1, side, side, side)
-    net = resnet18() if word.startswith("resnet_") else plain(side)
+    x = torch.randn(batch, 1, side, side, side, device=DEVICE)
+    net = (resnet18() if word.startswith("resnet_") else plain(side)).to(DEVICE)
     word = word.removeprefix("resnet_")
     if word == "train":
         return train(net, x)
@@ -210,6 +216,8 @@ def main():
         word, *rest = line.strip().split(" ", 2)
         if word == "memory":
             answer = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+            if DEVICE != "cpu":
+                answer = torch.cuda.max_memory_allocated()
         elif word == "run":
             count, item = int(rest[0]), rest[1]
             if item != name:
@@ -221,6 +229,8 @@ def main():
             wall, cpu = time.perf_counter(), time.process_time()
             for _ in range(count):
                 work()
+            if DEVICE != "cpu":
+                torch.cuda.synchronize()
             cpu, wall = time.process_time() - cpu, time.perf_counter() - wall
             answer = f"{cpu / count} {wall / count}"
         elif word == "errors":

@@ -125,6 +125,18 @@ pub fn memory() -> Result<Option<usize>> {
     Ok(None)
 }
 
+/// Waits until the device has done all it was asked for.
+///
+/// # Errors
+/// `E-DEVICE-003` when the card fails.
+pub fn finish() -> Result<()> {
+    #[cfg(feature = "cuda")]
+    if let Some(card) = super::cuda::Card::opened() {
+        return card.finish();
+    }
+    Ok(())
+}
+
 /// `x` where the work is done, for `body`, and what comes out where `x` was.
 ///
 /// # Errors
