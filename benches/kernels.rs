@@ -63,7 +63,7 @@ fn pools(c: &mut Criterion) {
             let (dy, input) = (&maxima.output, [64; 3]);
             let dx = match average {
                 true => pool3d::average_backward(dy, &tiles, input, &mut ws)?,
-                false => pool3d::max_backward(dy, &maxima.places, input, &mut ws)?,
+                false => pool3d::max_backward(dy, &maxima.places, &tiles, input, &mut ws)?,
             };
             ws.give(dx);
             Ok(())
