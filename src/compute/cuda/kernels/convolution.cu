@@ -8,8 +8,9 @@
 // Sums are of the kernel's number type, in two levels: LEVEL products, then those sums. All loops run
 // in an order that shapes alone decide.
 
-// Products added up before they go to the sum.
+// Products added up before they go to the sum; fewer where a sum has as many as there are voxels.
 #define LEVEL 128
+#define SHORT_LEVEL 32
 
 // Division by multiplication, for numbers below 2^31.
 struct Divider {
@@ -346,7 +347,7 @@ __device__ __forceinline__ void weigh(const Pass &p, const Tap *__restrict__ tab
                                       const Real *__restrict__ dy, Real *parts, int length) {
     constexpr int N = 4, SIDE = OUTPUTS / M * (TAPS / N), SLICES = THREADS / SIDE, STEP = THREADS / DEPTH;
     constexpr int ROWS = OUTPUTS / M, WIDE = OUTPUTS + 4, LONG = TAPS + 4, SLAB = DEPTH * (WIDE + LONG) / 4;
-    constexpr int NUMBERS = OUTPUTS * TAPS, HALVES = SLICES / 2 * NUMBERS / 4;
+    constexpr int EVERY = SHORT_LEVEL * SLICES / DEPTH, NUMBERS = OUTPUTS * TAPS, HALVES = SLICES / 2 * NUMBERS / 4;
     static_assert(SIDE * SLICES == THREADS && M % 4 == 0 && STEP <= OUTPUTS && STEP <= TAPS, "the tile fits");
     __shared__ Some<4> room[2 * SLAB > HALVES ? 2 * SLAB : HALVES];
     __shared__ Spot spots[2][DEPTH];
@@ -410,7 +411,7 @@ __device__ __forceinline__ void weigh(const Pass &p, const Tap *__restrict__ tab
             for (int m = 0; m < M; ++m)
                 for (int n = 0; n < N; ++n) level[m * N + n] += a[m / 4].v[m % 4] * b.v[n];
         }
-        if (slab % 16 == 15) raise(sums, level);
+        if (slab % EVERY == EVERY - 1) raise(sums, level);
         if (follows) store(slab + 1);
         if (brings) spots[slab % 2][tid] = later;
         __syncthreads();
