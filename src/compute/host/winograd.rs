@@ -17,6 +17,12 @@ use super::rows::{POSITIONS, restore, transform};
 /// block of weights.
 const HELD: usize = 640 << 10;
 
+/// Products that are summed before they are added to the sum of those before.
+const PART: usize = 24;
+/// Numbers of a channel that a block makes before they are copied to their places: four of them
+/// for each channel stay in the first-level cache.
+const LINE: usize = 192;
+
 /// Whether a pass can be made this way.
 pub fn fits(pass: &Pass, c: Channels) -> bool {
     let cube = |(t, shift): (usize, &[usize; 3])| *shift == [t / 9, t / 3 % 3, t % 3];
@@ -165,37 +171,43 @@ impl Correlation<'_> {
         let (c, kernels, packed) = (self.channels, self.kernels, self.packed);
         let depth = c.input * TAPS * packed.rows;
         let mut positions: Box<[Room; POSITIONS]> = Box::default();
-        let mut out: Box<[Room; 4]> = Box::default();
+        let mut out = vec![0.0; 4 * ROWS * LINE];
         let mut rows: [Vec<Run>; 2] = [Vec::new(), Vec::new()];
-        let vectors = (of.count * pitch).div_ceil(kernels.lanes);
+        let numbers = (of.count * pitch).next_multiple_of(kernels.lanes);
         for block in 0..packed.blocks {
             let (weights, bias) = packed.block(0, block);
-            kernels.tiles(packed.rows, true, 0..vectors, |vector, width| {
-                let at = vector * kernels.lanes;
-                let voxels = width * kernels.lanes;
-                let body = kernels.weighted(packed.rows, width, true);
-                for (position, room) in positions.iter_mut().enumerate() {
-                    let tile = Weighted {
-                        x: &held[position * step..][..c.input * len],
-                        at,
-                        step: len,
-                        inputs: c.input,
-                        taps: &[0],
-                        weights: &weights[position * depth..][..depth],
-                        start: &[0.0; ROWS],
-                        rectify: false,
-                    };
-                    // SAFETY: the processor has the instructions; every channel ends in room
-                    // for a tile.
-                    unsafe { body(&tile, room) };
-                }
-                let size = [packed.rows, width];
-                restore(kernels.isa, &positions, size, bias, self.rectify, &mut out);
+            for from in (0..numbers).step_by(LINE) {
+                let to = (from + LINE).min(numbers);
+                let vectors = from / kernels.lanes..to / kernels.lanes;
+                kernels.tiles(packed.rows, vectors, |vector, width| {
+                    let at = vector * kernels.lanes;
+                    let body = kernels.weighted(packed.rows, width, true);
+                    for (position, room) in positions.iter_mut().enumerate() {
+                        let tile = Weighted {
+                            x: &held[position * step..][..c.input * len],
+                            at,
+                            step: len,
+                            inputs: c.input,
+                            taps: &[0],
+                            weights: &weights[position * depth..][..depth],
+                            start: &[0.0; ROWS],
+                            part: PART / TAPS,
+                            rectify: false,
+                            to_step: width * kernels.lanes,
+                        };
+                        // SAFETY: the processor has the instructions; every channel ends in
+                        // room for a tile.
+                        unsafe { body(&tile, &mut room.0) };
+                    }
+                    let size = [packed.rows, width];
+                    let to = (&mut out[at - from..], ROWS * LINE, LINE);
+                    restore(kernels, &positions, size, bias, self.rectify, to);
+                });
                 for (row, runs) in rows.iter_mut().enumerate() {
-                    self.pair_runs(of, row, pitch, at..at + voxels, runs);
+                    self.pair_runs(of, row, pitch, from..to, runs);
                 }
-                self.write_pairs(of, block, voxels, &out, &rows, y);
-            });
+                self.write_pairs(of, block, &out, &rows, y);
+            }
         }
     }
 
@@ -214,13 +226,12 @@ impl Correlation<'_> {
         runs([pitch, rows, pass.output[2]], [start, 2 * pass.stride[1], 1], tile, to);
     }
 
-    /// Copies a tile of a block to its places.
+    /// Copies the lines of a block to their places.
     fn write_pairs(
         &self,
         of: Pairs,
         block: usize,
-        voxels: usize,
-        out: &[Room; 4],
+        out: &[f32],
         rows: &[Vec<Run>; 2],
         y: &Disjoint<'_, f32>,
     ) {
@@ -229,7 +240,7 @@ impl Correlation<'_> {
         for a in (0..2).filter(|a| 2 * of.plane + a < pass.output[0]) {
             let plane = (2 * of.plane + a) * pass.stride[0];
             for (b, runs) in rows.iter().enumerate() {
-                let sums = out[a * 2 + b].0.chunks_exact(voxels).take(channels);
+                let sums = out[(a * 2 + b) * ROWS * LINE..].chunks_exact(LINE).take(channels);
                 for (row, sums) in sums.enumerate() {
                     let channel = of.sample * c.output + block * packed.rows + row;
                     for &(from, to, count) in runs {
