@@ -23,17 +23,14 @@ pub struct Made {
     pub done: fused::Rectified,
 }
 
-/// Bytes of the affine layer's output that are made at once, a sample at least: they stay in a
-/// third-level cache.
-const AT_ONCE: usize = 8 << 20;
-/// Bytes of it that are kept.
-const KEPT: usize = 32 << 20;
+/// Bytes of the affine layer's output that are kept.
+const KEPT: usize = 24 << 20;
 
 /// Samples of a batch that are done together, and how many of the last pieces are kept.
 fn pieces(affine: &dyn Layer, x: &Array) -> Result<(Vec<Range<usize>>, usize)> {
     let (samples, shape) = (x.shape()[0], affine.out_shape(&[&x.shape()[1..]])?);
     let bytes = (shape.iter().product::<usize>() * x.dtype().size_in_bytes()).max(1);
-    let some = (AT_ONCE / bytes).max(1);
+    let some = blocks::at_once(bytes);
     let pieces = (0..samples).step_by(some).map(|from| from..(from + some).min(samples));
     let pieces: Vec<Range<usize>> = pieces.collect();
     let kept = (KEPT / (some * bytes)).min(pieces.len());

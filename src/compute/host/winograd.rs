@@ -13,9 +13,9 @@ use super::kernels::{ALIGNMENT, Kernels, MOST, ROWS, Room, TAPS, Weighted, align
 use super::pass::{Pass, Planes};
 use super::rows::{POSITIONS, restore, transform};
 
-/// Bytes of transformed rows a task holds: they stay in a second-level cache of 1 MB, beside a
-/// block of weights.
-const HELD: usize = 640 << 10;
+/// Bytes of transformed rows a task holds: more than a second-level cache has, but the more rows
+/// pass over a block of weights, the seldomer weights are read.
+const HELD: usize = 1400 << 10;
 
 /// Products that are summed before they are added to the sum of those before.
 const PART: usize = 24;
@@ -33,9 +33,14 @@ pub fn fits(pass: &Pass, c: Channels) -> bool {
         && pass.stride[2] == 1
 }
 
+/// A weight of every row of a block: rows side by side become vectors.
+type Row = [f32; ROWS];
+
 /// `G g` of three weights.
-fn before(g: [f32; 3]) -> [f32; 4] {
-    [g[0], 0.5 * (g[0] + g[1] + g[2]), 0.5 * (g[0] - g[1] + g[2]), g[2]]
+fn before(g: [&Row; 3]) -> [Row; 4] {
+    let plus = |at: usize| 0.5 * (g[0][at] + g[1][at] + g[2][at]);
+    let minus = |at: usize| 0.5 * (g[0][at] - g[1][at] + g[2][at]);
+    [*g[0], std::array::from_fn(plus), std::array::from_fn(minus), *g[2]]
 }
 
 /// Packs `weight(output channel, input channel)`, whose `taps` are in the pass's order,
@@ -51,18 +56,20 @@ pub fn pack<'a, 'w>(
     let each = POSITIONS * c.input * TAPS;
     Packed::new(kernels, c, each, bias, room, |first, count, block| {
         let rows = block.len() / each;
-        // Rows within: a line of the cache is written whole while it is at hand.
+        let mut window = [[0.0; ROWS]; 27];
         for ci in 0..c.input {
             for o in 0..count {
                 let from = weight(first + o, ci);
-                for ti in 0..TAPS {
-                    let at = |tk: usize, tj: usize| from[taps[(tk * 3 + tj) * 3 + ti]];
-                    let planes = [0, 1, 2].map(|tk| before([0, 1, 2].map(|tj| at(tk, tj))));
-                    for b in 0..4 {
-                        let column = before([planes[0][b], planes[1][b], planes[2][b]]);
-                        for (a, value) in column.into_iter().enumerate() {
-                            block[(((a * 4 + b) * c.input + ci) * TAPS + ti) * rows + o] = value;
-                        }
+                window.iter_mut().zip(taps).for_each(|(row, tap)| row[o] = from[*tap]);
+            }
+            for ti in 0..TAPS {
+                let row = |tk: usize, tj: usize| &window[(tk * 3 + tj) * 3 + ti];
+                let planes = [0, 1, 2].map(|tk| before([0, 1, 2].map(|tj| row(tk, tj))));
+                for b in 0..4 {
+                    let column = before([&planes[0][b], &planes[1][b], &planes[2][b]]);
+                    for (a, values) in column.iter().enumerate() {
+                        let to = (((a * 4 + b) * c.input + ci) * TAPS + ti) * rows;
+                        block[to..to + rows].copy_from_slice(&values[..rows]);
                     }
                 }
             }
