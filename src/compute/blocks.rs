@@ -67,8 +67,8 @@ pub fn stack(parts: &[&Array], ws: &mut Workspace) -> Result<Array> {
 }
 
 /// Bytes of the largest array that is made at once where a batch can be done some samples at a
-/// time.
-const LARGEST: usize = 32 << 20;
+/// time: it stays in a third-level cache from one step to the next.
+const LARGEST: usize = 8 << 20;
 
 /// Of a card's memory, the share that the largest array at once may take.
 const SHARE: usize = 64;

@@ -2,8 +2,8 @@
 //! a time.
 //!
 //! Its output is the largest array of most networks and quickly made, since the input has few
-//! channels. So it is made three times rather than kept: for the statistics of the batch, for
-//! the block's output, and on the way back. A batch that is done at once is made once.
+//! channels. So most of it is made three times rather than kept: for the statistics of the batch,
+//! for the block's output, and on the way back. As many pieces as there is room for are kept.
 
 use std::ops::Range;
 
@@ -15,20 +15,26 @@ use crate::compute::{Array, Workspace, batch_norm, blocks, elementwise, fused};
 /// What the pass forward leaves.
 #[derive(Debug)]
 pub struct Made {
-    /// The affine layer's output, if the batch is done at once.
-    pub kept: Option<Array>,
+    /// The affine layer's output of every piece, of those that are kept.
+    pub kept: Vec<Option<Array>>,
     /// Of the batch.
     pub statistics: Saved,
     /// The block's output.
     pub done: fused::Rectified,
 }
 
-/// Samples of a batch that are done together.
-fn pieces(affine: &dyn Layer, x: &Array) -> Result<Vec<Range<usize>>> {
+/// Bytes of the affine layer's output that are kept.
+const KEPT: usize = 24 << 20;
+
+/// Samples of a batch that are done together, and how many of the last pieces are kept.
+fn pieces(affine: &dyn Layer, x: &Array) -> Result<(Vec<Range<usize>>, usize)> {
     let (samples, shape) = (x.shape()[0], affine.out_shape(&[&x.shape()[1..]])?);
-    let bytes = shape.iter().product::<usize>() * x.dtype().size_in_bytes();
-    let some = blocks::at_once(bytes)?;
-    Ok((0..samples).step_by(some).map(|from| from..(from + some).min(samples)).collect())
+    let bytes = (shape.iter().product::<usize>() * x.dtype().size_in_bytes()).max(1);
+    let some = blocks::at_once(bytes);
+    let pieces = (0..samples).step_by(some).map(|from| from..(from + some).min(samples));
+    let pieces: Vec<Range<usize>> = pieces.collect();
+    let kept = (KEPT / (some * bytes)).min(pieces.len());
+    Ok((pieces, kept))
 }
 
 /// Output of the affine layer for some samples.
@@ -56,32 +62,27 @@ pub fn forward(
     mode: &mut Mode<'_>,
     ws: &mut Workspace,
 ) -> Result<Made> {
-    let pieces = pieces(affine, x)?;
+    let (pieces, many) = pieces(affine, x)?;
     let mut moments = batch_norm::Moments::default();
-    let mut kept: Option<Array> = None;
-    for piece in &pieces {
-        kept.take().into_iter().for_each(|z| ws.give(z));
-        let z = kept.insert(made(affine, x, piece, mode, ws)?);
-        moments.add(z)?;
+    let mut kept: Vec<Option<Array>> = pieces.iter().map(|_| None).collect();
+    for (at, piece) in pieces.iter().enumerate() {
+        let z = made(affine, x, piece, mode, ws)?;
+        moments.add(&z)?;
+        // The last one is at hand.
+        if at + many.max(1) >= pieces.len() { kept[at] = Some(z) } else { ws.give(z) }
     }
     let mut shape = vec![x.shape()[0]];
     shape.extend(affine.out_shape(&[&x.shape()[1..]])?);
     let count = shape[0] * shape[2..].iter().product::<usize>();
     let (scale, shift, statistics) = norm.prepared_from(&moments, count)?;
     let mut done = fused::Rectified::room(x, &shape, kernel, ws)?;
-    for piece in pieces.iter().rev() {
-        let z = match kept.take() {
-            Some(z) if z.shape()[0] == piece.len() && piece.end == shape[0] => z,
-            before => {
-                before.into_iter().for_each(|z| ws.give(z));
-                made(affine, x, piece, mode, ws)?
-            }
+    for (at, piece) in pieces.iter().enumerate().rev() {
+        let z = match kept[at].take() {
+            Some(z) => z,
+            None => made(affine, x, piece, mode, ws)?,
         };
         done.fill(piece.start, &z, Some((&scale, &shift)), kernel)?;
-        kept = Some(z);
-    }
-    if pieces.len() > 1 {
-        kept.take().into_iter().for_each(|z| ws.give(z));
+        if at + many >= pieces.len() { kept[at] = Some(z) } else { ws.give(z) }
     }
     Ok(Made { kept, statistics, done })
 }
@@ -94,13 +95,13 @@ pub fn forward(
 pub fn backward(
     (affine, norm): (&dyn Layer, &BatchNorm),
     (x, statistics, kernel): (&Array, &Saved, [usize; 3]),
-    mut kept: Option<Array>,
+    mut kept: Vec<Option<Array>>,
     block: (&fused::Rectified, &Array),
     ws: &mut Workspace,
 ) -> Result<[Vec<Array>; 2]> {
-    let pieces = pieces(affine, x)?;
+    let (pieces, _) = pieces(affine, x)?;
     let (affine, norm) = norm.fused_backward(block, statistics, kernel, |of, back| {
-        for piece in &pieces {
+        for (piece, kept) in pieces.iter().zip(&kept) {
             if kept.is_some() || of.told_by_output() {
                 back.add(piece.clone(), kept.as_ref())?;
                 continue;
@@ -110,7 +111,8 @@ pub fn backward(
             ws.give(z);
         }
         let mut sums: Vec<Array> = Vec::new();
-        for piece in &pieces {
+        // Those kept come first and make room.
+        for (piece, kept) in pieces.iter().zip(&mut kept).rev() {
             let part = blocks::samples(x, piece.clone(), ws)?;
             let mut z = match kept.take() {
                 Some(z) => z,

@@ -175,6 +175,8 @@ struct Walk<'a> {
     input: &'a Array,
     /// Outputs still needed, by node; a block has that of its last alone.
     outputs: Vec<Option<Array>>,
+    /// What the first block kept of its affine layer's output.
+    kept: Vec<Option<Array>>,
     saved: Vec<Saved>,
 }
 
@@ -202,6 +204,7 @@ impl<'a> Walk<'a> {
             steps,
             input,
             outputs: nodes.iter().map(|_| None).collect(),
+            kept: Vec::new(),
             saved: nodes.iter().map(|_| Saved::Nothing).collect(),
         }
     }
@@ -231,7 +234,7 @@ impl<'a> Walk<'a> {
             Step::First(n, block) => {
                 let (affine, norm) = self.first(n, block)?;
                 let made = first::forward((affine, norm), self.input, block.kernel, mode, ws)?;
-                self.outputs[n] = made.kept;
+                self.kept = made.kept;
                 self.saved[n + 1] = made.statistics;
                 self.saved[block.last] = Saved::Winners(made.done.winners);
                 made.done.output
@@ -303,7 +306,7 @@ impl<'a> Walk<'a> {
                 }
                 Step::First(n, block) => {
                     let done = self.done(block)?;
-                    let kept = self.outputs[n].take();
+                    let kept = std::mem::take(&mut self.kept);
                     let (affine, norm) = self.first(n, block)?;
                     let given = (self.input, &self.saved[n + 1], block.kernel);
                     let back = first::backward((affine, norm), given, kept, (&done, &grad), ws)?;

@@ -4,7 +4,7 @@
 //! | --- | --- |
 //! | 3³ window, step 1, no groups, 8 channels or more on both sides, extents of 8 or more, sums of any kind | Winograd over planes and rows |
 //! | any other forward pass or gradient by the input | direct from padded planes; a step cuts the gradient into phases |
-//! | gradient by the weights: as the first line, half planes of 500 voxels, 256 pairs of channels | Winograd |
+//! | gradient by the weights: as the first line, large half planes, many pairs of channels | Winograd |
 //! | gradient by the weights with one or two taps | matrix product of columns |
 //! | any other gradient by the weights | direct |
 //!
@@ -114,15 +114,17 @@ impl Conv<'_> {
         if winograd { of.winograd(x, y) } else { of.direct(x, y) }
     }
 
+    /// Whether the gradient by the weights of a pass goes by Winograd's filtering.
+    fn weight_by_winograd(&self, pass: &Pass) -> bool {
+        self.by_winograd(pass) && winograd_weight::worth(Kernels::of(self.isa), pass, self.channels)
+    }
+
     /// Numbers that [`Conv::grad_weight`] needs besides its result; none when the convolution
     /// goes through columns instead.
     pub fn weight_room(&self) -> Option<usize> {
         let (c, kernels) = (self.channels, Kernels::of(self.isa));
         let pass = Pass::forward(self.geometry, self.input, self.output);
-        if pass.taps.len() < 3 {
-            return None;
-        }
-        Some(match self.by_winograd(&pass) && winograd_weight::worth(&pass, c) {
+        (pass.taps.len() >= 3).then(|| match self.weight_by_winograd(&pass) {
             true => winograd_weight::room(&pass, c),
             false => weight::room(kernels, &pass, c),
         })
@@ -132,7 +134,7 @@ impl Conv<'_> {
     pub fn grad_weight(&self, x: &[f32], dy: &[f32], room: &mut [f32], dw: &mut [f32]) {
         let (c, kernels) = (self.channels, Kernels::of(self.isa));
         let pass = Pass::forward(self.geometry, self.input, self.output);
-        match self.by_winograd(&pass) && winograd_weight::worth(&pass, c) {
+        match self.weight_by_winograd(&pass) {
             true => winograd_weight::gradient(kernels, &pass, c, (x, dy), room, dw),
             false => weight::gradient(kernels, &pass, c, (x, dy), room, dw),
         }

@@ -13,12 +13,11 @@ use super::super::array::Real;
 use super::conv3d::Channels;
 use super::correlation::{Correlation, Packed};
 use super::disjoint::Disjoint;
-use super::kernels::{ALIGNMENT, Kernels, Room, TAPS, Weighted, aligned};
+use super::kernels::{ALIGNMENT, Kernels, SHEET, Sheet, TAPS, Weighted, aligned};
 use super::pass::Planes;
 
-/// Vectors of the tiles that pass over the same input before the next block of channels does:
-/// their rows of all input channels stay in the second-level cache.
-const GROUP: usize = 24;
+/// Products that are summed before they are added to the sum of those before.
+const PART: usize = 27;
 /// Tasks per thread.
 const TASKS: usize = 4;
 
@@ -152,32 +151,48 @@ impl Correlation<'_> {
                 at % TAPS == 1
             });
         }
-        let vectors = planes.span(self.pass).div_ceil(kernels.lanes);
-        let mut room = Room::default();
-        for from in (0..vectors).step_by(GROUP) {
+        let part = if neighbours { PART / TAPS } else { PART };
+        let [_, rows_out, columns] = pass.output;
+        let [sk, sj, si] = pass.stride;
+        let span = planes.span(pass).next_multiple_of(kernels.lanes);
+        let mut sheet = Sheet::default();
+        // Rows of all input channels stay in the second-level cache for all blocks.
+        for from in (0..span).step_by(SHEET) {
+            let to = (from + SHEET).min(span);
+            let size = [planes.pitch, rows_out, columns];
+            self::runs(size, [pass.start + k * sk, sj, si], from..to, runs);
             for block in 0..packed.blocks {
                 let (weights, start) = packed.block(image % c.groups, block);
                 let first = image * outputs + block * packed.rows;
                 let rows = packed.rows.min(outputs - block * packed.rows);
-                let vectors = from..(from + GROUP).min(vectors);
-                kernels.tiles(packed.rows, neighbours, vectors, |vector, width| {
+                let vectors = from / kernels.lanes..to / kernels.lanes;
+                kernels.tiles(packed.rows, vectors, |vector, width| {
                     let at = vector * kernels.lanes;
                     let rectify = self.rectify;
-                    let tile =
-                        Weighted { x: ring, at, step, inputs, taps, weights, start, rectify };
+                    let (x, to_step) = (ring, SHEET);
+                    let tile = Weighted {
+                        x,
+                        at,
+                        step,
+                        inputs,
+                        taps,
+                        weights,
+                        start,
+                        part,
+                        rectify,
+                        to_step,
+                    };
                     // SAFETY: the processor has the instructions; taps lie within a channel of
                     // the ring, whose planes end in room for a tile.
-                    unsafe { kernels.weighted(packed.rows, width, neighbours)(&tile, &mut room) };
-                    let width = width * kernels.lanes;
-                    let [_, rows_out, columns] = pass.output;
-                    let [sk, sj, si] = pass.stride;
-                    let size = [planes.pitch, rows_out, columns];
-                    self::runs(size, [pass.start + k * sk, sj, si], at..at + width, runs);
-                    for (row, sums) in room.0.chunks_exact(width).take(rows).enumerate() {
-                        let channel = (first + row) * self.output_len;
-                        runs.iter().for_each(|run| self.write_run(sums, *run, channel, y));
+                    unsafe {
+                        let body = kernels.weighted(packed.rows, width, neighbours);
+                        body(&tile, &mut sheet.0[at - from..]);
                     }
                 });
+                for (row, sums) in sheet.0.chunks_exact(SHEET).take(rows).enumerate() {
+                    let channel = (first + row) * self.output_len;
+                    runs.iter().for_each(|run| self.write_run(sums, *run, channel, y));
+                }
             }
         }
     }

@@ -26,6 +26,20 @@ const WIDEST: usize = 8;
 /// Most channels of a block.
 pub const ROWS: usize = 8;
 
+/// Numbers of a channel that a block makes before they are copied to their places.
+pub const SHEET: usize = 384;
+
+/// Room for what a block makes: rows of [`SHEET`] numbers.
+#[derive(Debug, Clone)]
+#[repr(align(64))]
+pub struct Sheet(pub [f32; ROWS * SHEET]);
+
+impl Default for Sheet {
+    fn default() -> Self {
+        Self([0.0; ROWS * SHEET])
+    }
+}
+
 /// Room for a tile of a block, on a line of the cache.
 #[derive(Debug, Clone)]
 #[repr(align(64))]
@@ -71,8 +85,13 @@ pub struct Weighted<'a> {
     pub weights: &'a [f32],
     /// What every row begins with.
     pub start: &'a [f32],
+    /// Taps whose products are summed before they are added to the sum of those before: a long
+    /// chain of additions rounds more than several short ones.
+    pub part: usize,
     /// Whether negative sums become 0.
     pub rectify: bool,
+    /// Distance between rows of what is written.
+    pub to_step: usize,
 }
 
 /// What [`Kernels::products`] sums: `Σ_p dy[row · dy_step + p] · x[taps[t] + p]` over `count`
@@ -95,54 +114,79 @@ pub struct Products<'a> {
     pub plane_steps: [usize; 2],
 }
 
-/// A body of [`Kernels::weighted`]: writes rows of whole vectors, one after another.
-pub type WeightedBody = unsafe fn(&Weighted<'_>, &mut Room);
+/// A body of [`Kernels::weighted`]: writes rows of whole vectors.
+pub type WeightedBody = unsafe fn(&Weighted<'_>, &mut [f32]);
 /// A body of [`Kernels::products`].
 pub type ProductsBody = unsafe fn(&Products<'_>, &mut [[f32; TAPS]; ROWS]);
 
 #[inline(always)]
 unsafe fn weighted<S: Simd, const M: usize, const N: usize, const RUN: usize>(
     t: &Weighted<'_>,
-    out: &mut Room,
+    out: &mut [f32],
 ) {
     // SAFETY: the caller has the instructions and ranges that fit (asserted in debug builds).
     unsafe {
-        let mut sums = [[S::splat(0.0); N]; M];
-        for m in 0..M {
-            debug_assert!(m < t.start.len());
-            sums[m] = [S::splat(*t.start.get_unchecked(m)); N];
-        }
-        let (mut from, mut w) = (t.at, 0);
-        for _ in 0..t.inputs {
-            for tap in t.taps {
+        debug_assert!(M <= t.start.len());
+        let (mut from, mut tap, mut w) = (t.at, 0, 0);
+        let mut left = t.inputs * t.taps.len();
+        let mut first = true;
+        loop {
+            let mut sums = [[S::splat(0.0); N]; M];
+            if first {
+                for m in 0..M {
+                    sums[m] = [S::splat(*t.start.get_unchecked(m)); N];
+                }
+            }
+            let some = left.min(t.part);
+            for _ in 0..some {
+                debug_assert!(tap < t.taps.len() && w + M * RUN <= t.weights.len());
+                let at = from + *t.taps.get_unchecked(tap);
                 for run in 0..RUN {
                     let mut values = [S::splat(0.0); N];
                     for n in 0..N {
-                        values[n] = S::load(t.x, from + tap + run + n * S::LANES);
+                        values[n] = S::load(t.x, at + run + n * S::LANES);
                     }
-                    debug_assert!(w + M <= t.weights.len());
                     for m in 0..M {
                         let weight = S::splat(*t.weights.get_unchecked(w + m));
                         for n in 0..N {
                             sums[m][n] = S::fma(weight, values[n], sums[m][n]);
                         }
+                        for n in 0..N {
+                            sums[m][n] = S::settled(sums[m][n]);
+                        }
                     }
                     w += M;
                 }
-            }
-            from += t.step;
-        }
-        if t.rectify {
-            for m in 0..M {
-                for n in 0..N {
-                    sums[m][n] = S::max(sums[m][n], S::splat(0.0));
+                tap += 1;
+                if tap == t.taps.len() {
+                    (tap, from) = (0, from + t.step);
                 }
             }
-        }
-        for m in 0..M {
-            for n in 0..N {
-                S::store(&mut out.0, (m * N + n) * S::LANES, sums[m][n]);
+            left -= some;
+            if !first {
+                for m in 0..M {
+                    for n in 0..N {
+                        let before = S::load(out, m * t.to_step + n * S::LANES);
+                        sums[m][n] = S::add(before, sums[m][n]);
+                    }
+                }
             }
+            if t.rectify && left == 0 {
+                for m in 0..M {
+                    for n in 0..N {
+                        sums[m][n] = S::max(sums[m][n], S::splat(0.0));
+                    }
+                }
+            }
+            for m in 0..M {
+                for n in 0..N {
+                    S::store(out, m * t.to_step + n * S::LANES, sums[m][n]);
+                }
+            }
+            if left == 0 {
+                break;
+            }
+            first = false;
         }
     }
 }
@@ -164,6 +208,9 @@ unsafe fn products<S: Simd, const M: usize>(t: &Products<'_>, out: &mut [[f32; T
                     let slope = S::load(t.dy, m * t.dy_step + dy + p);
                     for n in 0..TAPS {
                         sums[m][n] = S::fma(slope, values[n], sums[m][n]);
+                    }
+                    for n in 0..TAPS {
+                        sums[m][n] = S::settled(sums[m][n]);
                     }
                 }
                 p += S::LANES;
@@ -208,7 +255,7 @@ macro_rules! kernels {
             $(#[$feature])?
             unsafe fn weighted_here<const M: usize, const N: usize, const RUN: usize>(
                 t: &Weighted<'_>,
-                out: &mut Room,
+                out: &mut [f32],
             ) {
                 // SAFETY: the caller's contract.
                 unsafe { weighted::<$simd, M, N, RUN>(t, out) }
@@ -244,11 +291,11 @@ macro_rules! kernels {
 }
 
 kernels!(portable, Portable, [
-    1: 1 2 3 4 5 6 7 8; 2: 1 2 3 4 5 6; 3: 1 2 3 4; 4: 1 2 3;
+    1: 1 2 3 4 5 6 7 8; 2: 1 2 3 4 5 6; 3: 1 2 3; 4: 1 2 3;
 ],);
 #[cfg(target_arch = "x86_64")]
 kernels!(avx2, Avx2, [
-    1: 1 2 3 4 5 6 7 8; 2: 1 2 3 4 5 6; 3: 1 2 3 4; 4: 1 2 3;
+    1: 1 2 3 4 5 6 7 8; 2: 1 2 3 4 5; 3: 1 2 3; 4: 1 2 3;
 ], #[target_feature(enable = "avx2,fma")]);
 #[cfg(target_arch = "x86_64")]
 kernels!(
@@ -322,16 +369,15 @@ impl Kernels {
     pub fn tiles(
         &self,
         rows: usize,
-        runs: bool,
         vectors: std::ops::Range<usize>,
         mut visit: impl FnMut(usize, usize),
     ) {
-        let most = match rows {
-            1 => WIDEST,
-            2 => 6,
-            3 => 4,
-            // The compiler keeps twelve sums of single taps in memory: half the speed of eight.
-            4 if self.isa == Isa::Avx2 && !runs => 2,
+        // Sums, the values of a row and a weight are all in registers: AVX2 has sixteen.
+        let most = match (rows, self.isa) {
+            (1, _) => WIDEST,
+            (2, Isa::Avx2) => 5,
+            (2, _) => 6,
+            (3, Isa::Avx512) => 4,
             _ => WIDTH,
         };
         let mut at = vectors.start;

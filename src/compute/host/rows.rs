@@ -13,7 +13,7 @@
 #![expect(unsafe_code, reason = "bodies compiled for instructions that are detected at run time")]
 
 use super::isa::Isa;
-use super::kernels::Room;
+use super::kernels::{Kernels, ROWS, Room, WIDTH};
 #[cfg(target_arch = "x86_64")]
 use super::simd::{Avx2, Avx512};
 use super::simd::{Portable, Simd, Single};
@@ -83,7 +83,7 @@ unsafe fn collect<S: Simd>(
     width: usize,
     bias: &[f32],
     rectify: bool,
-    out: &mut [Room; 4],
+    (out, quarter, step): (&mut [f32], usize, usize),
 ) {
     for row in 0..rows {
         for n in 0..width {
@@ -110,7 +110,8 @@ unsafe fn collect<S: Simd>(
                         if rectify {
                             value = S::max(value, S::splat(0.0));
                         }
-                        S::store(&mut out[a * 2 + b].0, at, value);
+                        let to = (a * 2 + b) * quarter + row * step + n * S::LANES;
+                        S::store(out, to, value);
                     }
                 }
             }
@@ -181,7 +182,7 @@ macro_rules! bodies {
                 width: usize,
                 bias: &[f32],
                 rectify: bool,
-                out: &mut [Room; 4],
+                out: (&mut [f32], usize, usize),
             ) {
                 // SAFETY: the caller's contract.
                 unsafe {
@@ -253,21 +254,23 @@ pub fn transform(isa: Isa, rows: &Sources<'_>, len: usize, to: &mut [f32], step:
     call!(isa, spread(rows, len, to, step));
 }
 
-/// Transforms tiles of `rows` channels and `width` vectors back: `out[2 a + b]` is output plane
-/// a and row b of each pair.
+/// Transforms tiles of `rows` channels and `width` vectors back: row r of output plane a and row
+/// b of each pair goes to `out[(2 a + b) · quarter + r · step..]`.
 ///
 /// # Panics
-/// When there are fewer biases than rows (a fault of ours).
+/// When there are fewer biases than rows or no room (faults of ours).
 pub fn restore(
-    isa: Isa,
+    kernels: Kernels,
     positions: &[Room; POSITIONS],
     [rows, width]: [usize; 2],
     bias: &[f32],
     rectify: bool,
-    out: &mut [Room; 4],
+    (out, quarter, step): (&mut [f32], usize, usize),
 ) {
-    assert!(bias.len() >= rows && rows * width <= super::kernels::ROWS * super::kernels::WIDTH);
-    call!(isa, collect(positions, rows, width, bias, rectify, out));
+    assert!(bias.len() >= rows && rows * width <= ROWS * WIDTH, "no such tile");
+    let last = 3 * quarter + (rows - 1) * step + width * kernels.lanes;
+    assert!(rows > 0 && last <= out.len(), "no room for the tile");
+    call!(kernels.isa, collect(positions, rows, width, bias, rectify, (out, quarter, step)));
 }
 
 /// `Σ sign · row`, line by line; `rows` begin where their first lines do.

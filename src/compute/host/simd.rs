@@ -31,6 +31,12 @@ pub trait Simd: Copy + Send + Sync + 'static {
     unsafe fn sub(a: Self::V, b: Self::V) -> Self::V;
     /// The larger of both; `b` where one is not a number.
     unsafe fn max(a: Self::V, b: Self::V) -> Self::V;
+    /// The same vector, made before any later load: where a kernel needs every register there
+    /// is, a load that the compiler moves ahead drives a sum to memory.
+    #[inline(always)]
+    unsafe fn settled(v: Self::V) -> Self::V {
+        v
+    }
     /// Sum of the lanes, in a fixed order.
     unsafe fn sum(v: Self::V) -> f32;
     /// Sums of four vectors' lanes, in a fixed order.
@@ -179,7 +185,7 @@ mod x86 {
     /// One set of x86 instructions.
     macro_rules! x86 {
         ($name:ident, $v:ty, $lanes:literal, $rows:literal, $set1:ident, $load:ident, $store:ident,
-         $fma:ident, $add:ident, $sub:ident, $max:ident, $sum:expr, $sums:expr) => {
+         $fma:ident, $add:ident, $sub:ident, $max:ident, $sum:expr, $sums:expr, $settled:expr) => {
             impl Simd for $name {
                 type V = $v;
                 const LANES: usize = $lanes;
@@ -230,6 +236,12 @@ mod x86 {
                 }
 
                 #[inline(always)]
+                unsafe fn settled(v: $v) -> $v {
+                    // SAFETY: the processor has the registers.
+                    unsafe { $settled(v) }
+                }
+
+                #[inline(always)]
                 unsafe fn sum(v: $v) -> f32 {
                     // SAFETY: the processor has the instructions.
                     unsafe { $sum(v) }
@@ -242,6 +254,24 @@ mod x86 {
                 }
             }
         };
+    }
+
+    /// No instruction; what comes after it in memory stays after it. Inlined as the intrinsics
+    /// are, into kernels that have the registers.
+    #[inline]
+    #[target_feature(enable = "avx")]
+    fn settled8(mut v: __m256) -> __m256 {
+        // SAFETY: nothing is done.
+        unsafe {
+            std::arch::asm!("/* {0} */", inout(ymm_reg) v, options(nostack, preserves_flags))
+        };
+        v
+    }
+
+    /// AVX-512 has registers to spare.
+    #[inline(always)]
+    unsafe fn settled16(v: __m512) -> __m512 {
+        v
     }
 
     /// Halves added until one number is left.
@@ -308,7 +338,8 @@ mod x86 {
         _mm256_sub_ps,
         _mm256_max_ps,
         sum8,
-        sums8
+        sums8,
+        settled8
     );
     x86!(
         Avx512,
@@ -323,6 +354,7 @@ mod x86 {
         _mm512_sub_ps,
         _mm512_max_ps,
         sum16,
-        sums16
+        sums16,
+        settled16
     );
 }

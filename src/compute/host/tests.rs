@@ -4,6 +4,7 @@
 use super::choice::{Conv, Sums};
 use super::conv3d::Channels;
 use super::isa::Isa;
+use super::kernels::Kernels;
 use super::pass::Pass;
 use super::{winograd, winograd_weight};
 use crate::compute::{ConvGeometry, reference};
@@ -142,7 +143,7 @@ fn bits(x: &[f32]) -> Vec<u32> {
 /// Cases of one kind through every set of instructions.
 fn try_all(purpose: &str, count: usize, cube: bool, extent: usize, most: usize) {
     let mut s = Seed(21).stream(purpose);
-    let mut tried = 0;
+    let (count, mut tried) = (if cfg!(miri) { count.min(4) } else { count }, 0);
     while tried < count {
         let Some(case) = case(&mut s, cube, extent, most) else { continue };
         tried += 1;
@@ -207,10 +208,9 @@ fn winograds_weight_gradient_agrees_with_the_reference() {
     for _ in 0..3 {
         let case = large(&mut s);
         let pass = Pass::forward(&case.geometry, case.input, case.output);
-        assert!(
-            winograd::fits(&pass, case.channels) && winograd_weight::worth(&pass, case.channels)
-        );
+        assert!(winograd::fits(&pass, case.channels));
         for isa in Isa::ALL.into_iter().filter(|isa| isa.available()) {
+            assert!(winograd_weight::worth(Kernels::of(isa), &pass, case.channels));
             case.agrees(&case.run(isa, Sums::Any));
         }
         let pool = |threads| rayon::ThreadPoolBuilder::new().num_threads(threads).build();

@@ -13,9 +13,15 @@ use super::kernels::{ALIGNMENT, Kernels, MOST, ROWS, Room, TAPS, Weighted, align
 use super::pass::{Pass, Planes};
 use super::rows::{POSITIONS, restore, transform};
 
-/// Bytes of transformed rows a task holds: they stay in a second-level cache of 1 MB, beside a
-/// block of weights.
-const HELD: usize = 640 << 10;
+/// Bytes of transformed rows a task holds: more than a second-level cache has, but the more rows
+/// pass over a block of weights, the seldomer weights are read.
+const HELD: usize = 1400 << 10;
+
+/// Products that are summed before they are added to the sum of those before.
+const PART: usize = 24;
+/// Numbers of a channel that a block makes before they are copied to their places: four of them
+/// for each channel stay in the first-level cache.
+const LINE: usize = 192;
 
 /// Whether a pass can be made this way.
 pub fn fits(pass: &Pass, c: Channels) -> bool {
@@ -27,9 +33,14 @@ pub fn fits(pass: &Pass, c: Channels) -> bool {
         && pass.stride[2] == 1
 }
 
+/// A weight of every row of a block: rows side by side become vectors.
+type Row = [f32; ROWS];
+
 /// `G g` of three weights.
-fn before(g: [f32; 3]) -> [f32; 4] {
-    [g[0], 0.5 * (g[0] + g[1] + g[2]), 0.5 * (g[0] - g[1] + g[2]), g[2]]
+fn before(g: [&Row; 3]) -> [Row; 4] {
+    let plus = |at: usize| 0.5 * (g[0][at] + g[1][at] + g[2][at]);
+    let minus = |at: usize| 0.5 * (g[0][at] - g[1][at] + g[2][at]);
+    [*g[0], std::array::from_fn(plus), std::array::from_fn(minus), *g[2]]
 }
 
 /// Packs `weight(output channel, input channel)`, whose `taps` are in the pass's order,
@@ -45,18 +56,20 @@ pub fn pack<'a, 'w>(
     let each = POSITIONS * c.input * TAPS;
     Packed::new(kernels, c, each, bias, room, |first, count, block| {
         let rows = block.len() / each;
-        // Rows within: a line of the cache is written whole while it is at hand.
+        let mut window = [[0.0; ROWS]; 27];
         for ci in 0..c.input {
             for o in 0..count {
                 let from = weight(first + o, ci);
-                for ti in 0..TAPS {
-                    let at = |tk: usize, tj: usize| from[taps[(tk * 3 + tj) * 3 + ti]];
-                    let planes = [0, 1, 2].map(|tk| before([0, 1, 2].map(|tj| at(tk, tj))));
-                    for b in 0..4 {
-                        let column = before([planes[0][b], planes[1][b], planes[2][b]]);
-                        for (a, value) in column.into_iter().enumerate() {
-                            block[(((a * 4 + b) * c.input + ci) * TAPS + ti) * rows + o] = value;
-                        }
+                window.iter_mut().zip(taps).for_each(|(row, tap)| row[o] = from[*tap]);
+            }
+            for ti in 0..TAPS {
+                let row = |tk: usize, tj: usize| &window[(tk * 3 + tj) * 3 + ti];
+                let planes = [0, 1, 2].map(|tk| before([0, 1, 2].map(|tj| row(tk, tj))));
+                for b in 0..4 {
+                    let column = before([&planes[0][b], &planes[1][b], &planes[2][b]]);
+                    for (a, values) in column.iter().enumerate() {
+                        let to = (((a * 4 + b) * c.input + ci) * TAPS + ti) * rows;
+                        block[to..to + rows].copy_from_slice(&values[..rows]);
                     }
                 }
             }
@@ -165,37 +178,43 @@ impl Correlation<'_> {
         let (c, kernels, packed) = (self.channels, self.kernels, self.packed);
         let depth = c.input * TAPS * packed.rows;
         let mut positions: Box<[Room; POSITIONS]> = Box::default();
-        let mut out: Box<[Room; 4]> = Box::default();
+        let mut out = vec![0.0; 4 * ROWS * LINE];
         let mut rows: [Vec<Run>; 2] = [Vec::new(), Vec::new()];
-        let vectors = (of.count * pitch).div_ceil(kernels.lanes);
+        let numbers = (of.count * pitch).next_multiple_of(kernels.lanes);
         for block in 0..packed.blocks {
             let (weights, bias) = packed.block(0, block);
-            kernels.tiles(packed.rows, true, 0..vectors, |vector, width| {
-                let at = vector * kernels.lanes;
-                let voxels = width * kernels.lanes;
-                let body = kernels.weighted(packed.rows, width, true);
-                for (position, room) in positions.iter_mut().enumerate() {
-                    let tile = Weighted {
-                        x: &held[position * step..][..c.input * len],
-                        at,
-                        step: len,
-                        inputs: c.input,
-                        taps: &[0],
-                        weights: &weights[position * depth..][..depth],
-                        start: &[0.0; ROWS],
-                        rectify: false,
-                    };
-                    // SAFETY: the processor has the instructions; every channel ends in room
-                    // for a tile.
-                    unsafe { body(&tile, room) };
-                }
-                let size = [packed.rows, width];
-                restore(kernels.isa, &positions, size, bias, self.rectify, &mut out);
+            for from in (0..numbers).step_by(LINE) {
+                let to = (from + LINE).min(numbers);
+                let vectors = from / kernels.lanes..to / kernels.lanes;
+                kernels.tiles(packed.rows, vectors, |vector, width| {
+                    let at = vector * kernels.lanes;
+                    let body = kernels.weighted(packed.rows, width, true);
+                    for (position, room) in positions.iter_mut().enumerate() {
+                        let tile = Weighted {
+                            x: &held[position * step..][..c.input * len],
+                            at,
+                            step: len,
+                            inputs: c.input,
+                            taps: &[0],
+                            weights: &weights[position * depth..][..depth],
+                            start: &[0.0; ROWS],
+                            part: PART / TAPS,
+                            rectify: false,
+                            to_step: width * kernels.lanes,
+                        };
+                        // SAFETY: the processor has the instructions; every channel ends in
+                        // room for a tile.
+                        unsafe { body(&tile, &mut room.0) };
+                    }
+                    let size = [packed.rows, width];
+                    let to = (&mut out[at - from..], ROWS * LINE, LINE);
+                    restore(kernels, &positions, size, bias, self.rectify, to);
+                });
                 for (row, runs) in rows.iter_mut().enumerate() {
-                    self.pair_runs(of, row, pitch, at..at + voxels, runs);
+                    self.pair_runs(of, row, pitch, from..to, runs);
                 }
-                self.write_pairs(of, block, voxels, &out, &rows, y);
-            });
+                self.write_pairs(of, block, &out, &rows, y);
+            }
         }
     }
 
@@ -214,13 +233,12 @@ impl Correlation<'_> {
         runs([pitch, rows, pass.output[2]], [start, 2 * pass.stride[1], 1], tile, to);
     }
 
-    /// Copies a tile of a block to its places.
+    /// Copies the lines of a block to their places.
     fn write_pairs(
         &self,
         of: Pairs,
         block: usize,
-        voxels: usize,
-        out: &[Room; 4],
+        out: &[f32],
         rows: &[Vec<Run>; 2],
         y: &Disjoint<'_, f32>,
     ) {
@@ -229,7 +247,7 @@ impl Correlation<'_> {
         for a in (0..2).filter(|a| 2 * of.plane + a < pass.output[0]) {
             let plane = (2 * of.plane + a) * pass.stride[0];
             for (b, runs) in rows.iter().enumerate() {
-                let sums = out[a * 2 + b].0.chunks_exact(voxels).take(channels);
+                let sums = out[(a * 2 + b) * ROWS * LINE..].chunks_exact(LINE).take(channels);
                 for (row, sums) in sums.enumerate() {
                     let channel = of.sample * c.output + block * packed.rows + row;
                     for &(from, to, count) in runs {

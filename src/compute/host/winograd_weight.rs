@@ -28,11 +28,16 @@ const INPUTS: [[(usize, bool); 2]; 4] = [
 const SLOPES: [&[(usize, bool)]; 4] =
     [&[(0, false)], &[(0, false), (1, false)], &[(0, false), (1, true)], &[(1, true)]];
 
+/// Half planes and pairs of channels from which on it is worth it, for short vectors and for
+/// long ones, which do more products while rows are transformed.
+const WORTH: [&[[usize; 2]]; 2] = [&[[250, 64]], &[[250, 4096], [500, 256], [2000, 128]]];
+
 /// Whether it is worth it for a pass that [`super::winograd::fits`]: transforms are shared by
 /// enough channels, and half a plane is long enough for the sums.
-pub fn worth(pass: &Pass, c: Channels) -> bool {
+pub fn worth(kernels: Kernels, pass: &Pass, c: Channels) -> bool {
     let half = pass.output[1].div_ceil(2) * (pass.output[2] + 1);
-    half >= 500 && c.input * c.output >= 256
+    let least = WORTH[usize::from(kernels.lanes > 8)];
+    least.iter().any(|[numbers, pairs]| half >= *numbers && c.input * c.output >= *pairs)
 }
 
 /// Weights in the transformed domain, and the pieces of a batch with partial sums of their own.
