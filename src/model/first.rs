@@ -30,7 +30,7 @@ const KEPT: usize = 24 << 20;
 fn pieces(affine: &dyn Layer, x: &Array) -> Result<(Vec<Range<usize>>, usize)> {
     let (samples, shape) = (x.shape()[0], affine.out_shape(&[&x.shape()[1..]])?);
     let bytes = (shape.iter().product::<usize>() * x.dtype().size_in_bytes()).max(1);
-    let some = blocks::at_once(bytes);
+    let some = blocks::at_once(bytes)?;
     let pieces = (0..samples).step_by(some).map(|from| from..(from + some).min(samples));
     let pieces: Vec<Range<usize>> = pieces.collect();
     let kept = (KEPT / (some * bytes)).min(pieces.len());
