@@ -10,7 +10,7 @@ use std::ops::Range;
 use super::layer::{Layer, Mode, Pass, Saved};
 use super::layers::batch_norm::BatchNorm;
 use crate::Result;
-use crate::compute::{Array, Workspace, batch_norm, blocks, elementwise, fused};
+use crate::compute::{Array, Workspace, batch_norm, blocks, device, elementwise, fused};
 
 /// What the pass forward leaves.
 #[derive(Debug)]
@@ -33,7 +33,9 @@ fn pieces(affine: &dyn Layer, x: &Array) -> Result<(Vec<Range<usize>>, usize)> {
     let some = blocks::at_once(bytes)?;
     let pieces = (0..samples).step_by(some).map(|from| from..(from + some).min(samples));
     let pieces: Vec<Range<usize>> = pieces.collect();
-    let kept = (KEPT / (some * bytes)).min(pieces.len());
+    // A card has the room, and making it again would keep it from other work.
+    let most = if device::on_card()? { pieces.len() } else { KEPT / (some * bytes) };
+    let kept = most.min(pieces.len());
     Ok((pieces, kept))
 }
 
