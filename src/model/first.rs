@@ -3,7 +3,8 @@
 //!
 //! Its output is the largest array of most networks and quickly made, since the input has few
 //! channels. So most of it is made three times rather than kept: for the statistics of the batch,
-//! for the block's output, and on the way back. As many pieces as there is room for are kept.
+//! for the block's output, and on the way back. As many pieces as there is room for are kept; a
+//! batch that is done at once is made once.
 
 use std::ops::Range;
 
@@ -30,10 +31,10 @@ const KEPT: usize = 24 << 20;
 fn pieces(affine: &dyn Layer, x: &Array) -> Result<(Vec<Range<usize>>, usize)> {
     let (samples, shape) = (x.shape()[0], affine.out_shape(&[&x.shape()[1..]])?);
     let bytes = (shape.iter().product::<usize>() * x.dtype().size_in_bytes()).max(1);
-    let some = blocks::at_once(bytes);
+    let some = blocks::at_once(bytes)?;
     let pieces = (0..samples).step_by(some).map(|from| from..(from + some).min(samples));
     let pieces: Vec<Range<usize>> = pieces.collect();
-    let kept = (KEPT / (some * bytes)).min(pieces.len());
+    let kept = if pieces.len() == 1 { 1 } else { (KEPT / (some * bytes)).min(pieces.len()) };
     Ok((pieces, kept))
 }
 
