@@ -3,7 +3,8 @@
 //!
 //! Its output is the largest array of most networks and quickly made, since the input has few
 //! channels. So most of it is made three times rather than kept: for the statistics of the batch,
-//! for the block's output, and on the way back. As many pieces as there is room for are kept.
+//! for the block's output, and on the way back. As many pieces as there is room for are kept; a
+//! batch that is done at once is made once.
 
 use std::ops::Range;
 
@@ -34,8 +35,8 @@ fn pieces(affine: &dyn Layer, x: &Array) -> Result<(Vec<Range<usize>>, usize)> {
     let pieces = (0..samples).step_by(some).map(|from| from..(from + some).min(samples));
     let pieces: Vec<Range<usize>> = pieces.collect();
     // A card has the room, and making it again would keep it from other work.
-    let most = if device::on_card()? { pieces.len() } else { KEPT / (some * bytes) };
-    let kept = most.min(pieces.len());
+    let all = pieces.len() == 1 || device::on_card()?;
+    let kept = if all { pieces.len() } else { (KEPT / (some * bytes)).min(pieces.len()) };
     Ok((pieces, kept))
 }
 
