@@ -4,6 +4,8 @@
 #![expect(unsafe_code, reason = "functions compiled for instructions the processor was asked for")]
 
 use super::super::array::Real;
+#[cfg(target_arch = "x86_64")]
+use super::isa::Isa;
 
 /// The winner of a window that ReLU cut off: nothing goes back.
 pub const CUT: u8 = u8::MAX;
@@ -42,17 +44,12 @@ macro_rules! by_processor {
                 fn avx512<$t: Real>($($arg: $type),*) -> $out { plain($($arg),*) }
                 #[target_feature(enable = "avx2")]
                 fn avx2<$t: Real>($($arg: $type),*) -> $out { plain($($arg),*) }
-                let wide = std::is_x86_feature_detected!("avx512f")
-                    && std::is_x86_feature_detected!("avx512vl")
-                    && std::is_x86_feature_detected!("avx512dq")
-                    && std::is_x86_feature_detected!("avx512bw");
-                if wide {
+                match Isa::chosen() {
                     // SAFETY: the processor has the instructions.
-                    return unsafe { avx512($($arg),*) };
-                }
-                if std::is_x86_feature_detected!("avx2") {
+                    Isa::Avx512 => return unsafe { avx512($($arg),*) },
                     // SAFETY: as above.
-                    return unsafe { avx2($($arg),*) };
+                    Isa::Avx2 => return unsafe { avx2($($arg),*) },
+                    Isa::Portable => {}
                 }
             }
             plain($($arg),*)
