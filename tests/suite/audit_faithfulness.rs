@@ -174,7 +174,12 @@ fn an_order_of_relevance_beats_random_orders_when_it_is_one() {
     assert_eq!(of_worst, 1.0);
     assert!(of_noise > 0.02, "{of_noise}");
     assert!(cohort(&good, "aopc_most") > cohort(&good, "aopc_least"));
-    for quantity in ["abpc", "abpc_p"] {
+    // Under every replacement the reversed order is as bad as the order is good.
+    for word in ["blur", "cohort_mean", "donor", "noisy_imputation"] {
+        let [good, bad] = [&good, &bad].map(|f| cohort(f, &format!("abpc_p_{word}")));
+        assert!((good + bad - 1.0).abs() < 0.1, "{word} {good} {bad}");
+    }
+    for quantity in ["abpc", "abpc_p", "abpc_p_blur"] {
         assert!(matches!(outcome(&flat, quantity), Outcome::Unmeasurable { .. }), "{quantity}");
     }
     for p in values(&good, "abpc_rank_p", false) {

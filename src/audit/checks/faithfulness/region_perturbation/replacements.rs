@@ -13,11 +13,14 @@ use crate::audit::finding::{Cell, Column, Finding, Outcome, Table};
 use crate::audit::tools::removal::Removal;
 use crate::audit::tools::replace::{Filler, Replacement};
 use crate::compute::Workspace;
+use crate::seed::Stream;
+use crate::stats::permutation::{Tail, rank_p};
 use crate::stats::{Stat, Undefined, moments, undefined};
 
-/// Random orders of a replacement but the first, every second the reverse of the one before: the
-/// smallest p is 1 over two more than these.
-const ORDERS: usize = 40;
+/// Random orders of a replacement but the first, every second the reverse of the one before.
+const ORDERS: usize = 10;
+/// Draws of the test of a replacement but the first.
+const DRAWS: usize = 999;
 /// Quantiles by which intensities are compared.
 const QUANTILES: usize = 100;
 
@@ -32,8 +35,9 @@ pub(super) const WORDS: &str = "By replacement, in units of the range under the 
      Intensities off: with a random half of the blobs out, how far the intensities of the brain are \
      from those of the whole image, where 1 is the mean distance between two subjects \
      (off_distribution is that of the background). Scores off: share of subjects whose score then \
-     leaves the range of the scores of whole images. p: as abpc_p, of replacements but the \
-     background among 40 random orders, so that it is not below 0.024.";
+     leaves the range of the scores of whole images. p: of the background abpc_p; of the others the \
+     map's order changes places with ten random ones and its own reverse within every subject (999 \
+     draws).";
 
 /// A row per replacement: areas of the audited map in units of the range under the background;
 /// with half the blobs out (a random half) the distance of the intensities from the whole image in
@@ -60,9 +64,13 @@ pub(super) fn table(
             mean_of(&stats, bench.seed, &format!("{}/{}/{m}", CARD.id, of.word()))
         };
         let outcomes: Vec<Outcome> = (0..MEASURES.len() + OFF.len()).map(mean).collect();
-        let null = nulls.into_iter().collect::<std::result::Result<Vec<_>, _>>();
-        let null = null.and_then(|each| null_of_means(&each));
-        let p = cohort_p(&cases, &null);
+        let each = nulls.into_iter().collect::<std::result::Result<Vec<_>, _>>();
+        let mut stream = bench.seed.stream(&format!("audit/{}/exchanged/{}", CARD.id, of.word()));
+        let p = match (first.is_some(), each) {
+            (_, Err(why)) => Err(why),
+            (false, Ok(each)) => cohort_p(&cases, &null_of_means(&each)),
+            (true, Ok(each)) => exchanged(&cases, &each, &mut stream),
+        };
         let mut cells = row(of.word(), &outcomes);
         cells.push(p.clone().map_or_else(|why| Cell::Missing(why.0), Cell::Number));
         rows.push(cells);
@@ -79,6 +87,23 @@ pub(super) fn table(
     columns.push(Column { name: "p".to_owned(), unit: "1".to_owned() });
     let table = Table { name: REPLACEMENTS.to_owned(), columns, rows };
     Ok((table, first.unwrap_or_else(none), found))
+}
+
+/// Rank of the mean ABPC over subjects when in every subject the map's order changes places with
+/// the random ones and its own reverse. When the map knows nothing it is any of them with equal
+/// chance, so that the test is exact however few orders there are.
+fn exchanged(cases: &[Vec<Stat>], nulls: &[Vec<f64>], stream: &mut Stream) -> Stat {
+    let own: Vec<f64> =
+        cases.iter().map(|c| c[0].clone()).collect::<std::result::Result<_, _>>()?;
+    let sets: Vec<Vec<f64>> =
+        own.iter().zip(nulls).map(|(own, null)| [&null[..], &[*own, -own]].concat()).collect();
+    let mut draw = || -> Stat {
+        let drawn: Vec<f64> = sets.iter().map(|set| set[stream.below(set.len())]).collect();
+        moments::mean(&drawn)
+    };
+    let drawn: Vec<f64> =
+        (0..DRAWS).map(|_| draw()).collect::<std::result::Result<_, Undefined>>()?;
+    rank_p(moments::mean(&own)?, &drawn, Tail::Greater)
 }
 
 /// The numbers of a case under a replacement, and ABPC of random orders under it.
@@ -144,4 +169,31 @@ fn quantiles(case: &Case, image: &[f32]) -> Vec<f64> {
 /// Wasserstein's distance of two distributions by their quantiles: mean |difference|.
 fn apart(a: &[f64], b: &[f64]) -> f64 {
     a.iter().zip(b).map(|(x, y)| (x - y).abs()).sum::<f64>() / a.len().max(1) as f64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::seed::Seed;
+
+    #[test]
+    fn orders_that_know_nothing_have_uniform_p_and_good_ones_a_small_one() {
+        let mut s = Seed(8).stream("test/exchanged");
+        let mut p = |lift: f64| -> f64 {
+            let mut pairs = |n: usize| -> Vec<f64> {
+                (0..n).map(|_| s.normal()).flat_map(|v| [v, -v]).collect()
+            };
+            let nulls: Vec<Vec<f64>> = (0..8).map(|_| pairs(ORDERS / 2)).collect();
+            let cases: Vec<Vec<Stat>> = (0..8).map(|_| vec![Ok(pairs(1)[0] + lift)]).collect();
+            exchanged(&cases, &nulls, &mut s).expect("p")
+        };
+        let knowing: Vec<f64> = (0..5).map(|_| p(3.0)).collect();
+        assert!(knowing.iter().all(|p| *p <= 0.005), "{knowing:?}");
+        let mut none: Vec<f64> = (0..300).map(|_| p(0.0)).collect();
+        none.sort_by(f64::total_cmp);
+        let at_most = none.iter().filter(|p| **p <= 0.05).count();
+        assert!((4..30).contains(&at_most), "{at_most} of 300");
+        let middle = none[150];
+        assert!((0.4..0.6).contains(&middle), "{middle}");
+    }
 }
