@@ -136,7 +136,7 @@ impl Check for WeightsExchangeability {
                 .tables
                 .push(controls::table(&words.iter().enumerate().map(row).collect::<Vec<_>>()));
         }
-        let gradient = ranked(&nets, |net| Some(&net.gradient));
+        let gradient = ranked(&nets, |net| Some(&net.gradient)).p_value();
         let (own, others) = nets.split_at(1);
         let alike: std::result::Result<Vec<f64>, _> =
             others.iter().map(|net| own[0].gradient.likeness(&net.gradient)).collect();
@@ -149,9 +149,7 @@ impl Check for WeightsExchangeability {
         let blind = controls::blind_controls(bench)?;
         all.extend(blind.into_iter().map(|(quantity, p)| of_cohort(&CARD, quantity, p)));
         all.push(of_cohort(&CARD, "control_gradient_similarity", alike));
-        all.push(of_cohort(&CARD, "control_gradient_p", gradient.p_value()));
-        let by_size = gradient.judged(&gradient.by_size);
-        all.push(of_cohort(&CARD, "control_gradient_p_size", by_size));
+        all.push(of_cohort(&CARD, "control_gradient_p", gradient));
         Ok(all)
     }
 }

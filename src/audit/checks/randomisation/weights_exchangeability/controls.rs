@@ -3,7 +3,9 @@
 //! What does not look at the network must not stand out: the edges of the image (Sobel), its
 //! magnitude, a constant. What is made of the weights alone, the gradient, must be another under
 //! each network. Its p is told without a limit: gradients of untrained networks hardly resemble
-//! each other, so that none can stand out by less likeness, however much was learned. A test that gets one of these wrong says nothing of the audited rule.
+//! each other, so that none can stand out by less likeness, however much was learned; nor does it by
+//! |R| alone in the sound worlds of the self-test. A test that gets one of these wrong says nothing
+//! of the audited rule.
 
 use super::ranked::{Ranked, Standard};
 use crate::Result;
