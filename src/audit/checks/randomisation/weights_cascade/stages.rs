@@ -4,7 +4,8 @@
 //! of all cases. Neighbouring stages begin alike: from the output down with what is not drawn yet,
 //! from the input up with what is drawn already. A few cases at a time go through all stages of a
 //! draw, and each stage goes on from the activations that it shares with the one before; those of
-//! one walk are all that is kept. MEASURED
+//! one walk are all that is kept, and no bit of a number changes. It saves part of the pass forth,
+//! which is a fifth of an explanation; relevance and the comparing of maps take the rest.
 
 use rayon::prelude::*;
 
