@@ -19,6 +19,8 @@ use crate::stats::{Stat, Undefined, moments, undefined};
 
 /// Random orders of a replacement but the first, every second the reverse of the one before.
 const ORDERS: usize = 10;
+/// The same of imputation, which solves a linear system for every step of an order.
+const ORDERS_OF_IMPUTATION: usize = 2;
 /// Draws of the test of a replacement but the first.
 const DRAWS: usize = 999;
 /// Quantiles by which intensities are compared.
@@ -36,8 +38,8 @@ pub(super) const WORDS: &str = "By replacement, in units of the range under the 
      from those of the whole image, where 1 is the mean distance between two subjects \
      (off_distribution is that of the background). Scores off: share of subjects whose score then \
      leaves the range of the scores of whole images. p: of the background abpc_p; of the others the \
-     map's order changes places with ten random ones and its own reverse within every subject (999 \
-     draws).";
+     map's order changes places with ten random ones (two of the imputation, which is slow) and its \
+     own reverse within every subject (999 draws).";
 
 /// A row per replacement: areas of the audited map in units of the range under the background;
 /// with half the blobs out (a random half) the distance of the intensities from the whole image in
@@ -136,7 +138,8 @@ fn one(
         f64::from(u8::from(score < range[0] || score > range[1]))
     }));
     // Those of the background are known already.
-    let orders = &removal.orders[..ORDERS.min(removal.orders.len())];
+    let count = if of == Replacement::Imputed { ORDERS_OF_IMPUTATION } else { ORDERS };
+    let orders = &removal.orders[..count.min(removal.orders.len())];
     let null = if of == Replacement::ALL[0] {
         null_of(removal, &removal.orders, &removal.falls)
     } else {
