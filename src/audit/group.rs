@@ -29,6 +29,9 @@ pub fn group_pictures(bench: &Bench<'_>) -> Result<Vec<Picture>> {
             }
         }
     }
+    if means.is_empty() {
+        return Ok(Vec::new());
+    }
     let range = colour_range(means.iter().map(|(case, map, _)| (case, map.as_slice())))?;
     let one = |(case, map, n): &(Case, Vec<f32>, usize)| {
         let class = &bench.classes[case.class];

@@ -87,11 +87,11 @@ fn floor(module: &str) -> Option<usize> {
     FLOORS.iter().position(|floor| floor.contains(&module))
 }
 
-/// The top module of a file; none for `lib.rs` and `main.rs`.
+/// The top module of a file; none for `lib.rs` and the programs.
 fn module(path: &str) -> Option<&str> {
     let first = path.strip_prefix("src/")?.split('/').next()?;
     let name = first.strip_suffix(".rs").unwrap_or(first);
-    (!["lib", "main"].contains(&name)).then_some(name)
+    (!["lib", "main", "cuda_main"].contains(&name)).then_some(name)
 }
 
 fn is_word(c: char) -> bool {

@@ -278,3 +278,15 @@ fn labels_are_dealt_anew_when_asked_for_and_only_for_networks_trained_here() {
     let (code, _, errors) = run(made(), &line);
     assert!(code == 2 && errors.contains("E-AUDIT-021"), "{code} {errors}");
 }
+
+#[test]
+fn an_audit_of_two_subjects_has_no_pictures_of_groups_and_ends() {
+    let line = "audit model data two --subjects 2 --draws 1 --arms gradient";
+    let (code, _, errors) = run(made(), line);
+    assert!([0, 1, 7].contains(&code), "{code} {errors}");
+    let record = json(&made().join("two/report.json"));
+    assert_eq!(
+        (code, record["group_pictures"].as_array().map(Vec::len)),
+        (code_of(&record), Some(0))
+    );
+}

@@ -65,8 +65,9 @@ pub fn pack<'a, 'w>(
             for ti in 0..TAPS {
                 let row = |tk: usize, tj: usize| &window[(tk * 3 + tj) * 3 + ti];
                 let planes = [0, 1, 2].map(|tk| before([0, 1, 2].map(|tj| row(tk, tj))));
-                for b in 0..4 {
-                    let column = before([&planes[0][b], &planes[1][b], &planes[2][b]]);
+                let [p, q, r] = &planes;
+                for (b, ((p, q), r)) in p.iter().zip(q).zip(r).enumerate() {
+                    let column = before([p, q, r]);
                     for (a, values) in column.iter().enumerate() {
                         let to = (((a * 4 + b) * c.input + ci) * TAPS + ti) * rows;
                         block[to..to + rows].copy_from_slice(&values[..rows]);
