@@ -109,6 +109,32 @@ mod with_cuda {
     }
 
     #[test]
+    fn the_doctor_holds_the_card_to_the_truth_and_to_the_cpu() {
+        let folder = tempfile::tempdir().expect("folder");
+        if !carded(folder.path()) {
+            return;
+        }
+        let text = good(folder.path(), "doctor --device cuda --json");
+        let found: serde_json::Value = serde_json::from_str(&text).expect("JSON");
+        assert_eq!(found["conforms"], true, "{text}");
+        let card = &found["card"];
+        assert_eq!(card["device"], "cuda:0");
+        assert!(card["multiprocessors"].as_u64() > Some(0) && card["name"].is_string(), "{card}");
+        let rows = found["kernels"].as_array().expect("rows");
+        let of = |op: &str| rows.iter().filter(|row| row["op"] == op).count();
+        assert!(of("conv3d") > 20 && of("max_pool") > 3 && of("batch_norm") > 1, "{text}");
+        // Where cuDNN convolves, our own kernels are held to the same table.
+        let ours = if card["cudnn"] == true { of("conv3d") } else { 0 };
+        assert_eq!(of("conv3d, ours"), ours);
+        assert!(found["repetitions"].as_array().is_some_and(|all| all.len() > 6), "{text}");
+        let trial = &found["trial"];
+        assert!(trial["map_off_by"].as_f64() <= trial["map_limit"].as_f64(), "{trial}");
+        assert_eq!(trial["losses_card"].as_array().map(Vec::len), Some(3));
+        // Rates of the card take the place of those of one core.
+        assert!(found["card_rates"].is_array() && found.get("rates").is_none(), "{text}");
+    }
+
+    #[test]
     fn maps_of_every_golden_network_and_rule_are_those_of_the_cpu() {
         let folder = tempfile::tempdir().expect("folder");
         let Some(golden) = golden().filter(|_| carded(folder.path())) else { return };
