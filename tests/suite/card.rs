@@ -72,11 +72,13 @@ mod without_cuda {
 mod with_cuda {
     use std::path::Path;
 
-    use heatproof::compute::Array;
-    use heatproof::model::tensors;
+    use heatproof::compute::{Array, Workspace};
+    use heatproof::explain::{Composite, Start, explain};
+    use heatproof::model::network::Network;
+    use heatproof::model::{Graph, tensors};
     use heatproof::seed::Seed;
 
-    use super::super::nets::ids;
+    use super::super::nets::{gap, ids};
     use super::super::spine::{files, good, json, run, same};
     use super::super::support::golden;
 
@@ -158,10 +160,37 @@ mod with_cuda {
                 let _ = good(folder.path(), &line);
             }
             let out = |device: &str| folder.path().join(format!("{name}-{device}.safetensors"));
-            close(&out("cpu"), &out("cuda"), 1e-4);
-            seen += 1;
+            let [cpu, card] = ["cpu", "cuda"].map(|device| arrays(&out(device)));
+            let graph = wide(&model, &shape);
+            for rule in ids() {
+                let of = |arrays: &[(String, Vec<f64>)]| {
+                    let named = arrays.iter().find(|(n, _)| *n == format!("relevance.{rule}"));
+                    named.map(|(_, map)| map.clone()).expect("map")
+                };
+                let truth = map(&graph, &x, rule);
+                let (there, here) = (gap(&of(&card), &truth), gap(&of(&cpu), &truth));
+                // A rule that divides by sums near zero (norm) magnifies rounding, whoever rounds.
+                assert!(there <= f64::max(1e-4, 3.0 * here), "{name} {rule}: {there:e} {here:e}");
+                seen += 1;
+            }
         }
-        assert_eq!(seen, 6);
+        assert_eq!(seen, 6 * ids().len());
+    }
+
+    /// The network in f64, in this process.
+    fn wide(model: &Path, shape: &[usize]) -> Graph {
+        let shape = shape.try_into().expect("five extents");
+        let network = Network::read(model, Some(shape)).expect("network");
+        network.graph.before_links().and_then(|graph| graph.wide()).expect("graph")
+    }
+
+    /// A map in f64.
+    fn map(graph: &Graph, x: &Array, rule: &str) -> Vec<f64> {
+        let (x, ws) = (x.cast::<f64>().expect("cast"), &mut Workspace::new());
+        let composite = Composite::named(rule).expect("rule");
+        let (graph, _) = composite.canonical(graph, &x, ws).expect("canonical");
+        let found = explain(&graph, &x, &composite, Start::Class(0), ws).expect("explained");
+        found.relevance.to_f64().expect("numbers")
     }
 
     #[test]
