@@ -1,14 +1,20 @@
 //! `heatproof doctor`: whether the kernels are right on this machine, and how fast it is.
 
+mod card;
 mod machine;
+mod trial;
 
 use serde::Serialize;
 
 use self::machine::Machine;
+use self::trial::Trial;
 use super::exit::ExitCode;
 use super::term::{self, Terminal};
 use crate::Result;
+use crate::compute::card_rates::{self, CardRate};
 use crate::compute::conformance::{self, LIMIT, Repetition, Row};
+use crate::compute::device;
+use crate::compute::facts::Facts;
 use crate::compute::rates::{self, ConvRate, Peak};
 use crate::progress::Progress;
 
@@ -17,7 +23,8 @@ use crate::progress::Progress;
 /// Each kernel runs on small arrays whose extents, strides, paddings and groups reach its
 /// corners. "off by" is the largest difference to the reference over the largest reference;
 /// the adjoint law says that a layer and its way back belong together. Rates are of one core,
-/// the best of several runs.
+/// the best of several runs. With `--device cuda` all of it is done on the card, and a short
+/// training and its maps are held to the processors'.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example:\n  heatproof doctor\n  heatproof doctor --json > doctor.json\n\n\
     Exit code 0 when every kernel is right, 70 when one is not: then results of this program\n\
@@ -36,12 +43,18 @@ pub struct Args {
 struct Findings {
     version: &'static str,
     machine: Machine,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    card: Option<Facts>,
     limit: f64,
     conforms: bool,
     kernels: Vec<Row>,
     repetitions: Vec<Repetition>,
     #[serde(skip_serializing_if = "Option::is_none")]
     rates: Option<Rates>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    card_rates: Option<Vec<CardRate>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    trial: Option<Trial>,
 }
 
 /// Speed of one core.
@@ -72,18 +85,36 @@ impl Rates {
 /// # Errors
 /// Those of the kernels.
 pub fn run(args: &Args, terminal: &Terminal) -> Result<ExitCode> {
+    let card = device::facts()?;
     terminal.say("checking the kernels");
     let (kernels, repetitions) = (conformance::table()?, conformance::repetitions()?);
-    let rates = if args.no_rates {
-        None
-    } else {
+    let trial = card.is_some().then(Trial::run).transpose()?;
+    let (mut rates, mut card_rates) = (None, None);
+    if !args.no_rates {
         terminal.say("measuring the machine; other work on it makes the numbers smaller");
-        Some(Rates::measure()?)
-    };
-    let conforms = kernels.iter().all(Row::conforms) && repetitions.iter().all(|r| r.same_bytes);
+        match &card {
+            Some(card) => card_rates = Some(card_rates::rates(card)?),
+            None => rates = Some(Rates::measure()?),
+        }
+    }
+    let conforms = kernels.iter().all(Row::conforms)
+        && repetitions.iter().all(|r| r.same_bytes)
+        && trial.as_ref().is_none_or(Trial::conforms);
     let version = env!("CARGO_PKG_VERSION");
     let machine = Machine::look();
-    let found = Findings { version, machine, limit: LIMIT, conforms, kernels, repetitions, rates };
+    let limit = LIMIT;
+    let found = Findings {
+        version,
+        machine,
+        card,
+        limit,
+        conforms,
+        kernels,
+        repetitions,
+        rates,
+        card_rates,
+        trial,
+    };
     if args.json {
         term::json(&found)?;
     } else {
@@ -94,8 +125,9 @@ pub fn run(args: &Args, terminal: &Terminal) -> Result<ExitCode> {
 
 fn words(found: &Findings) -> String {
     let mut text = found.machine.words();
+    text.push_str(&found.card.as_ref().map(card::facts).unwrap_or_default());
     text.push_str(&format!(
-        "\n{:<13} {:>9} {:>9} {:>9} {:>9}      (off by; at most {LIMIT:.0e})\n",
+        "\n{:<14} {:>8} {:>9} {:>9} {:>9}      (off by; at most {LIMIT:.0e})\n",
         "kernel", "output", "by input", "by weight", "adjoint"
     ));
     let number = |v: Option<f64>| v.map_or("-".to_owned(), |v| format!("{v:.1e}"));
@@ -105,15 +137,19 @@ fn words(found: &Findings) -> String {
         let [y, dx, dw, adjoint] = numbers;
         let fault = if row.conforms() { "" } else { "  WRONG" };
         let (op, case) = (row.op, &row.case);
-        text.push_str(&format!("{op:<13} {y:>9} {dx:>9} {dw:>9} {adjoint:>9}  {case}{fault}\n"));
+        text.push_str(&format!("{op:<14} {y:>8} {dx:>9} {dw:>9} {adjoint:>9}  {case}{fault}\n"));
     }
     text.push_str("\nthree runs on one thread and one on two\n");
     for r in &found.repetitions {
         let what = if r.same_bytes { "same bytes" } else { "DIFFERENT" };
-        text.push_str(&format!("{:<19} {what}  {}\n", r.op, r.case));
+        text.push_str(&format!("{:<24} {what}  {}\n", r.op, r.case));
     }
+    text.push_str(&found.trial.as_ref().map(Trial::words).unwrap_or_default());
     if let Some(rates) = &found.rates {
         text.push_str(&speed(rates));
+    }
+    if let Some(rates) = &found.card_rates {
+        text.push_str(&card::rates(rates));
     }
     let right = found.kernels.iter().filter(|row| row.conforms()).count()
         + found.repetitions.iter().filter(|r| r.same_bytes).count();
@@ -163,6 +199,9 @@ mod tests {
             kernels: vec![row(1e-7), row(0.5)],
             repetitions: vec![repetition],
             rates: None,
+            card: None,
+            card_rates: None,
+            trial: None,
         };
         let text = words(&found);
         assert!(text.contains("5.0e-1") && text.matches("WRONG").count() == 1, "{text}");

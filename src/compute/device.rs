@@ -6,8 +6,10 @@
 use std::fmt;
 use std::str::FromStr;
 use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::array::Array;
+use super::facts::Facts;
 use crate::{Error, Result};
 
 /// The device asked for.
@@ -97,11 +99,56 @@ pub fn choose(asked: Asked) -> Result<&'static Choice> {
     Ok(CHOSEN.get_or_init(|| choice))
 }
 
+/// Whether the processors do the work for now, whatever was chosen.
+static ASIDE: AtomicBool = AtomicBool::new(false);
+
+/// Does `body` on the processors, whatever was chosen: what a card is held to. Nothing else may
+/// compute meanwhile.
+pub fn on_host<T>(body: impl FnOnce() -> T) -> T {
+    ASIDE.store(true, Ordering::Release);
+    let made = body();
+    ASIDE.store(false, Ordering::Release);
+    made
+}
+
+/// Whether cuDNN is left out for now.
+static OURS: AtomicBool = AtomicBool::new(false);
+
+/// Does `body` with the card's own kernels alone, where cuDNN would be asked first, so that both can
+/// be held to the truth. Nothing else may compute meanwhile.
+pub fn by_our_kernels<T>(body: impl FnOnce() -> T) -> T {
+    OURS.store(true, Ordering::Release);
+    let made = body();
+    OURS.store(false, Ordering::Release);
+    made
+}
+
+/// Whether cuDNN is asked for convolutions.
+pub fn asks_cudnn() -> bool {
+    cfg!(feature = "cudnn") && !OURS.load(Ordering::Acquire)
+}
+
+/// What the driver says of the card in use; none where work is done on the host.
+///
+/// # Errors
+/// Those of [`on_card`]; `E-DEVICE-003` when the card does not answer.
+pub fn facts() -> Result<Option<Facts>> {
+    #[cfg(feature = "cuda")]
+    if on_card()? {
+        return super::cuda::Card::opened().map(super::cuda::Card::facts).transpose();
+    }
+    let _ = on_card()?;
+    Ok(None)
+}
+
 /// Whether work is done on a card. Where nothing was chosen, `HEATPROOF_DEVICE` chooses.
 ///
 /// # Errors
 /// Those of [`choose`].
 pub fn on_card() -> Result<bool> {
+    if ASIDE.load(Ordering::Acquire) {
+        return Ok(false);
+    }
     if CHOSEN.get().is_none() {
         choose(Asked::by_variable()?)?;
     }

@@ -11,6 +11,7 @@ pub mod array;
 pub mod autograd;
 pub mod batch_norm;
 pub mod blocks;
+pub mod card_rates;
 pub mod conformance;
 pub mod conv3d;
 #[cfg(feature = "cuda")]
@@ -18,6 +19,7 @@ pub mod cuda;
 pub mod dense;
 pub mod device;
 pub mod elementwise;
+pub mod facts;
 pub mod flow;
 pub mod fused;
 pub mod geometry;

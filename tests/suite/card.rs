@@ -72,10 +72,13 @@ mod without_cuda {
 mod with_cuda {
     use std::path::Path;
 
-    use heatproof::compute::Array;
-    use heatproof::model::tensors;
+    use heatproof::compute::{Array, Workspace};
+    use heatproof::explain::{Composite, Start, explain};
+    use heatproof::model::network::Network;
+    use heatproof::model::{Graph, tensors};
+    use heatproof::seed::Seed;
 
-    use super::super::nets::ids;
+    use super::super::nets::{gap, ids};
     use super::super::spine::{files, good, json, run, same};
     use super::super::support::golden;
 
@@ -108,6 +111,32 @@ mod with_cuda {
     }
 
     #[test]
+    fn the_doctor_holds_the_card_to_the_truth_and_to_the_cpu() {
+        let folder = tempfile::tempdir().expect("folder");
+        if !carded(folder.path()) {
+            return;
+        }
+        let text = good(folder.path(), "doctor --device cuda --json");
+        let found: serde_json::Value = serde_json::from_str(&text).expect("JSON");
+        assert_eq!(found["conforms"], true, "{text}");
+        let card = &found["card"];
+        assert_eq!(card["device"], "cuda:0");
+        assert!(card["multiprocessors"].as_u64() > Some(0) && card["name"].is_string(), "{card}");
+        let rows = found["kernels"].as_array().expect("rows");
+        let of = |op: &str| rows.iter().filter(|row| row["op"] == op).count();
+        assert!(of("conv3d") > 20 && of("max_pool") > 3 && of("batch_norm") > 1, "{text}");
+        // Where cuDNN convolves, our own kernels are held to the same table.
+        let ours = if card["cudnn"] == true { of("conv3d") } else { 0 };
+        assert_eq!(of("conv3d, ours"), ours);
+        assert!(found["repetitions"].as_array().is_some_and(|all| all.len() > 6), "{text}");
+        let trial = &found["trial"];
+        assert!(trial["map_off_by"].as_f64() <= trial["map_limit"].as_f64(), "{trial}");
+        assert_eq!(trial["losses_card"].as_array().map(Vec::len), Some(3));
+        // Rates of the card take the place of those of one core.
+        assert!(found["card_rates"].is_array() && found.get("rates").is_none(), "{text}");
+    }
+
+    #[test]
     fn maps_of_every_golden_network_and_rule_are_those_of_the_cpu() {
         let folder = tempfile::tempdir().expect("folder");
         let Some(golden) = golden().filter(|_| carded(folder.path())) else { return };
@@ -115,9 +144,11 @@ mod with_cuda {
         let mut seen = 0;
         for name in ["plain", "plain_nobias", "batchnorm", "residual", "strided", "concat"] {
             let model = golden.join(format!("{name}.onnx"));
-            let stored = golden.join(format!("{name}.safetensors"));
-            let bytes = std::fs::read(&stored).expect("tensors");
-            let x = tensors::one(&stored, &bytes, "input").expect("input");
+            let shape = json(&golden.join(format!("{name}.json")))["input_shape"].clone();
+            let shape: Vec<usize> = serde_json::from_value(shape).expect("shape");
+            let mut s = Seed(3).stream(name);
+            let data = (0..shape.iter().product()).map(|_| s.normal() as f32).collect();
+            let x = Array::from_vec(data, &shape).expect("input");
             let bytes = tensors::to_bytes(&[("input".to_owned(), &x)], None).expect("bytes");
             std::fs::write(folder.path().join("x.safetensors"), bytes).expect("written");
             for device in ["cpu", "cuda"] {
@@ -129,10 +160,37 @@ mod with_cuda {
                 let _ = good(folder.path(), &line);
             }
             let out = |device: &str| folder.path().join(format!("{name}-{device}.safetensors"));
-            close(&out("cpu"), &out("cuda"), 1e-4);
-            seen += 1;
+            let [cpu, card] = ["cpu", "cuda"].map(|device| arrays(&out(device)));
+            let graph = wide(&model, &shape);
+            for rule in ids() {
+                let of = |arrays: &[(String, Vec<f64>)]| {
+                    let named = arrays.iter().find(|(n, _)| *n == format!("relevance.{rule}"));
+                    named.map(|(_, map)| map.clone()).expect("map")
+                };
+                let truth = map(&graph, &x, rule);
+                let (there, here) = (gap(&of(&card), &truth), gap(&of(&cpu), &truth));
+                // A rule that divides by sums near zero (norm) magnifies rounding, whoever rounds.
+                assert!(there <= f64::max(1e-4, 3.0 * here), "{name} {rule}: {there:e} {here:e}");
+                seen += 1;
+            }
         }
-        assert_eq!(seen, 6);
+        assert_eq!(seen, 6 * ids().len());
+    }
+
+    /// The network in f64, in this process.
+    fn wide(model: &Path, shape: &[usize]) -> Graph {
+        let shape = shape.try_into().expect("five extents");
+        let network = Network::read(model, Some(shape)).expect("network");
+        network.graph.before_links().and_then(|graph| graph.wide()).expect("graph")
+    }
+
+    /// A map in f64.
+    fn map(graph: &Graph, x: &Array, rule: &str) -> Vec<f64> {
+        let (x, ws) = (x.cast::<f64>().expect("cast"), &mut Workspace::new());
+        let composite = Composite::named(rule).expect("rule");
+        let (graph, _) = composite.canonical(graph, &x, ws).expect("canonical");
+        let found = explain(&graph, &x, &composite, Start::Class(0), ws).expect("explained");
+        found.relevance.to_f64().expect("numbers")
     }
 
     #[test]

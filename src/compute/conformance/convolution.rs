@@ -90,6 +90,9 @@ fn cases() -> Vec<Case> {
 /// Inputs and outputs of dense layers, after the number of samples.
 const DENSE: [[usize; 3]; 4] = [[1, 7, 3], [5, 129, 2], [8, 1024, 128], [3, 33, 65]];
 
+/// Name of the operation.
+pub const OP: &str = "conv3d";
+
 /// All rows.
 pub fn rows(stream: &mut Stream) -> Result<Vec<Row>> {
     let convolutions = cases().into_iter().map(|c| convolution(&c, stream)).collect::<Result<_>>();
@@ -120,7 +123,7 @@ fn convolution(case: &Case, stream: &mut Stream) -> Result<Row> {
     let dx = conv3d::grad_input(&dya, &wa, g, extent, &mut work)?;
     let dw = conv3d::grad_weight(&xa, &dya, g, &mut work)?;
     Ok(Row {
-        op: "conv3d",
+        op: OP,
         case: words(case),
         forward: gap(&y, &reference::conv3d(&x, xs, &w, out, g)?)?,
         grad_input: gap(&dx, &reference::conv3d_grad_input(&dy, xs, &w, out, g)?)?,

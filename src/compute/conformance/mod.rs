@@ -10,10 +10,11 @@ mod others;
 use serde::Serialize;
 
 use super::array::{Array, Real};
+use super::facts::Facts;
 use super::geometry::ConvGeometry;
 use super::geometry::PoolGeometry;
 use super::workspace::Workspace;
-use super::{conv3d, pool3d};
+use super::{conv3d, device, pool3d};
 use crate::seed::{Seed, Stream};
 use crate::{Error, Result};
 
@@ -67,6 +68,11 @@ pub struct Repetition {
 pub fn table() -> Result<Vec<Row>> {
     let mut stream = Seed(0).stream("compute/conformance");
     let mut rows = convolution::rows(&mut stream)?;
+    if device::facts()?.is_some_and(|card| card.cudnn) {
+        let ours = device::by_our_kernels(|| convolution::rows(&mut stream))?;
+        let ours = ours.into_iter().filter(|row| row.op == convolution::OP);
+        rows.extend(ours.map(|row| Row { op: "conv3d, ours", ..row }));
+    }
     rows.extend(others::rows(&mut stream)?);
     Ok(rows)
 }
@@ -105,13 +111,29 @@ fn apart(y: &Array, dy: &[f64], other: (&[f64], &Array)) -> Result<f64> {
     Ok((dot(&y, dy) - dot(other.0, &other.1.to_f64()?)).abs() / scale)
 }
 
-/// Convolutions (channels in and out, side, batch) large enough to be cut among threads.
-const LARGER: [[usize; 4]; 4] = [[1, 8, 40, 2], [8, 16, 33, 1], [32, 32, 24, 1], [64, 64, 6, 3]];
+/// Convolutions (channels in and out, side, batch): small ones, and some large enough to be cut
+/// among threads.
+const LARGER: [[usize; 4]; 6] =
+    [[3, 8, 9, 2], [8, 12, 8, 1], [1, 8, 40, 2], [8, 16, 33, 1], [32, 32, 24, 1], [64, 64, 6, 3]];
 
-/// Whether the kernels give the same bytes in three runs on one thread and one on two.
+/// Runs of each.
+const AGAIN: usize = 4;
+
+/// Seconds that a card may need for one step at its highest rate. No card needs a thousandth of it;
+/// an emulated one would need hours.
+const PATIENCE: f64 = 2.0;
+
+/// Whether a card can be expected to do this many operations in bearable time; the host always is.
+pub(super) fn bearable(card: Option<&Facts>, operations: usize) -> bool {
+    let peak = card.and_then(Facts::peak_gflops);
+    peak.is_none_or(|gflops| operations as f64 / 1e9 / gflops <= PATIENCE)
+}
+
+/// Whether the kernels give the same bytes in three runs on one thread and one on two, on the device
+/// in use.
 ///
 /// # Errors
-/// [`Error::Internal`] when threads cannot be started.
+/// [`Error::Internal`] when threads cannot be started; `E-DEVICE-003` when the card fails.
 pub fn repetitions() -> Result<Vec<Repetition>> {
     let pool = |threads: usize| {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build();
@@ -120,7 +142,11 @@ pub fn repetitions() -> Result<Vec<Repetition>> {
     let (one, two) = (pool(1)?, pool(2)?);
     let mut found = Vec::new();
     let mut stream = Seed(0).stream("compute/conformance/repetitions");
+    let facts = device::facts()?;
     for [cin, cout, side, batch] in LARGER {
+        if !bearable(facts.as_ref(), 3 * AGAIN * 2 * 27 * cin * cout * side.pow(3) * batch) {
+            continue;
+        }
         let case = format!("{cin} to {cout} channels, {side}³, batch {batch}");
         let g = ConvGeometry::same(3);
         let mut draw = |shape: &[usize]| narrow(&draws(&mut stream, shape.iter().product()), shape);
@@ -143,9 +169,19 @@ pub fn repetitions() -> Result<Vec<Repetition>> {
             Ok(())
         };
         let ws = Workspace::new;
-        test("conv3d forward", &|| conv3d::forward(&x, &w, None, &g, &mut ws()))?;
-        test("conv3d grad_input", &|| conv3d::grad_input(&dy, &w, &g, [side; 3], &mut ws()))?;
-        test("conv3d grad_weight", &|| conv3d::grad_weight(&x, &dy, &g, &mut ws()))?;
+        let forward = || conv3d::forward(&x, &w, None, &g, &mut ws());
+        let grad_input = || conv3d::grad_input(&dy, &w, &g, [side; 3], &mut ws());
+        let grad_weight = || conv3d::grad_weight(&x, &dy, &g, &mut ws());
+        test("conv3d forward", &forward)?;
+        test("conv3d grad_input", &grad_input)?;
+        test("conv3d grad_weight", &grad_weight)?;
+        if facts.as_ref().is_some_and(|card| card.cudnn) {
+            device::by_our_kernels(|| {
+                test("conv3d forward, ours", &forward)?;
+                test("conv3d grad_input, ours", &grad_input)?;
+                test("conv3d grad_weight, ours", &grad_weight)
+            })?;
+        }
         let tiles = PoolGeometry::tiles(2);
         test("max_pool forward", &|| Ok(pool3d::max_forward(&dy, &tiles, &mut ws())?.output))?;
     }

@@ -17,6 +17,8 @@ mod passes;
 use std::sync::Arc;
 
 use super::super::array::Array;
+#[cfg(feature = "cudnn")]
+use super::super::device;
 use super::Card;
 #[cfg(feature = "cudnn")]
 use super::cudnn;
@@ -97,7 +99,9 @@ pub fn forward(
     rectify: bool,
 ) -> Result<Array> {
     #[cfg(feature = "cudnn")]
-    if let Some(y) = cudnn::forward(card, [x, w], shapes)? {
+    if device::asks_cudnn()
+        && let Some(y) = cudnn::forward(card, [x, w], shapes)?
+    {
         card.add_bias(&y, b, rectify)?;
         return Ok(y);
     }
@@ -110,7 +114,9 @@ pub fn forward(
 /// As [`forward`].
 pub fn grad_input(card: &Card, [dy, w]: [&Array; 2], shapes: &Shapes) -> Result<Array> {
     #[cfg(feature = "cudnn")]
-    if let Some(dx) = cudnn::grad_input(card, [dy, w], shapes)? {
+    if device::asks_cudnn()
+        && let Some(dx) = cudnn::grad_input(card, [dy, w], shapes)?
+    {
         return Ok(dx);
     }
     own_grad_input(card, [dy, w], shapes)
@@ -122,7 +128,9 @@ pub fn grad_input(card: &Card, [dy, w]: [&Array; 2], shapes: &Shapes) -> Result<
 /// As [`forward`].
 pub fn grad_weight(card: &Card, [x, dy]: [&Array; 2], shapes: &Shapes) -> Result<Array> {
     #[cfg(feature = "cudnn")]
-    if let Some(dw) = cudnn::grad_weight(card, [x, dy], shapes)? {
+    if device::asks_cudnn()
+        && let Some(dw) = cudnn::grad_weight(card, [x, dy], shapes)?
+    {
         return Ok(dw);
     }
     own_grad_weight(card, [x, dy], shapes)

@@ -16,6 +16,7 @@ pub mod convolution;
 mod cudnn;
 mod dense;
 mod elementwise;
+mod facts;
 mod fused;
 mod launch;
 mod pools;

@@ -170,8 +170,8 @@ API cuDeviceGetAttribute(int *value, int attribute, int) {
     switch (attribute) {
     case 1: *value = 1024; break;             // threads of a block
     case 10: *value = 32; break;              // threads of a warp
-    case 13: *value = 1000000; break;         // kHz
-    case 16: *value = 2; break;               // multiprocessors
+    case 13: *value = 390; break;             // kHz: about as fast as the emulator is
+    case 16: *value = 1; break;               // multiprocessors
     case 36: *value = 1000000; break;         // kHz of the memory
     case 37: *value = 64; break;              // bits of its bus
     case 75: *value = 9; break;               // compute capability

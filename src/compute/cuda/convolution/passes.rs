@@ -111,20 +111,17 @@ impl Taps {
         let [k, j, i] = self.runs;
         let bit = |place: usize| if self.wide() <= NARROW { 1u32 << place } else { 0 };
         let mut words = Vec::with_capacity(self.len().next_multiple_of(STEP) * WORDS);
+        let places = |run: Run| (0..run.count).map(move |t| (t, run.first + t * run.every));
+        let window = || {
+            places(k).flat_map(|k| places(j).flat_map(move |j| places(i).map(move |i| [k, j, i])))
+        };
         for c in 0..channels {
-            let mut number = 0;
-            for (tk, tj, ti) in (0..k.count).flat_map(|tk| {
-                (0..j.count).flat_map(move |tj| (0..i.count).map(move |ti| (tk, tj, ti)))
-            }) {
-                let from = (c * numbers) as i64
-                    + tk as i64 * k.stride
-                    + tj as i64 * j.stride
-                    + ti as i64 * i.stride;
-                let of = |run: Run, t: usize| run.first + t * run.every;
-                let tap = (of(k, tk) * self.kernel[1] + of(j, tj)) * self.kernel[2] + of(i, ti);
-                let places = bit(tk) | bit(k.count + tj) | bit(k.count + j.count + ti);
-                words.extend([from as i32 as u32, places, (c * weights + tap) as u32, number]);
-                number += 1;
+            for (number, [(tk, wk), (tj, wj), (ti, wi)]) in (0u32..).zip(window()) {
+                let steps = [(tk, k), (tj, j), (ti, i)].map(|(t, run)| t as i64 * run.stride);
+                let from = (c * numbers) as i64 + steps.iter().sum::<i64>();
+                let tap = (wk * self.kernel[1] + wj) * self.kernel[2] + wi;
+                let bits = bit(tk) | bit(k.count + tj) | bit(k.count + j.count + ti);
+                words.extend([from as i32 as u32, bits, (c * weights + tap) as u32, number]);
             }
         }
         words.resize(self.len().next_multiple_of(STEP) * WORDS, 0);
