@@ -53,15 +53,20 @@ static CARD: OnceLock<Card> = OnceLock::new();
 pub(super) fn failed(step: &str, why: impl std::fmt::Display) -> Error {
     Error::usage(
         "E-DEVICE-003",
-        format!("the card failed at {step}: {why}"),
+        format!("the card failed at {step}: {}", first_line(&why)),
         "Free its memory or use a smaller batch; --device cpu works without it",
     )
+}
+
+/// What went wrong without the calls that led there, which candle adds where `RUST_BACKTRACE` asks.
+fn first_line(why: &impl std::fmt::Display) -> String {
+    why.to_string().lines().next().unwrap_or_default().to_owned()
 }
 
 fn unusable(number: usize, why: impl std::fmt::Display) -> Error {
     Error::usage(
         "E-DEVICE-002",
-        format!("card {number} cannot be used: {why}"),
+        format!("card {number} cannot be used: {}", first_line(&why)),
         "Look with nvidia-smi whether the driver sees it, or use --device cpu",
     )
 }
