@@ -8,6 +8,9 @@ use sha2::{Digest, Sha256};
 
 use crate::{Error, Result};
 
+/// How the name of a file that is still being written ends; it starts with a dot.
+const PART: &str = ".part";
+
 /// Writes `bytes` to `path` through a temporary file, fsync and rename, so that an
 /// interrupted run or a full disk never leaves half a file that reads as whole.
 ///
@@ -17,7 +20,7 @@ pub fn write_whole(path: &Path, bytes: &[u8]) -> Result<()> {
     let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
     fs::create_dir_all(folder).map_err(|e| Error::io("creating", folder, e))?;
     let name = path.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
-    let part: PathBuf = folder.join(format!(".{name}.{}.part", std::process::id()));
+    let part: PathBuf = folder.join(format!(".{name}.{}{PART}", std::process::id()));
     let attempt = || -> std::io::Result<()> {
         let mut file = File::create(&part)?;
         file.write_all(bytes)?;
@@ -28,6 +31,26 @@ pub fn write_whole(path: &Path, bytes: &[u8]) -> Result<()> {
         let _ = fs::remove_file(&part);
         Error::io("writing", path, e)
     })
+}
+
+/// Deletes the unfinished files that runs killed while writing left directly in `folder`. Only for
+/// folders in which no other run may be writing now. A folder that is not there has none.
+///
+/// # Errors
+/// [`Error::Io`] with the path when the system refuses.
+pub fn clear_unfinished(folder: &Path) -> Result<()> {
+    let entries = match fs::read_dir(folder) {
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(()),
+        entries => entries.map_err(|e| Error::io("listing", folder, e))?,
+    };
+    for entry in entries {
+        let path = entry.map_err(|e| Error::io("listing", folder, e))?.path();
+        let name = path.file_name().map(|n| n.to_string_lossy()).unwrap_or_default();
+        if name.starts_with('.') && name.ends_with(PART) {
+            fs::remove_file(&path).map_err(|e| Error::io("deleting", &path, e))?;
+        }
+    }
+    Ok(())
 }
 
 /// Reads a whole file, refusing one over `limit` bytes before reading it.
@@ -87,6 +110,21 @@ pub fn sha256_file(path: &Path) -> Result<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_a_killed_run_left_is_deleted_and_nothing_else() {
+        let folder = tempfile::tempdir().expect("temp folder");
+        let whole = [".hidden", "weights.part", "weights.safetensors"];
+        for name in whole.iter().chain(&[".weights.safetensors.7.part"]) {
+            fs::write(folder.path().join(name), b"x").expect("file");
+        }
+        clear_unfinished(folder.path()).expect("cleared");
+        let names = fs::read_dir(folder.path()).expect("list");
+        let mut names: Vec<_> = names.map(|e| e.expect("entry").file_name()).collect();
+        names.sort();
+        assert_eq!(names, whole);
+        clear_unfinished(&folder.path().join("none")).expect("no folder, nothing to do");
+    }
 
     #[test]
     fn a_refused_write_leaves_nothing_behind() {

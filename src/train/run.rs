@@ -14,6 +14,7 @@ use super::write::{self, FoldSplit, MetricLine, PredictionRow, Splits};
 use crate::Result;
 use crate::cohort::{Cohort, Target};
 use crate::compute::Workspace;
+use crate::files::clear_unfinished;
 use crate::model::bundle::{Bundle, ModelSpec, SCHEMA_VERSION, TrainingSummary};
 use crate::model::{ArchitectureSpec, InputSpec};
 use crate::progress::Progress;
@@ -91,6 +92,7 @@ pub fn cross_validate(
     let (mut predictions, mut alignments, mut folds) = (Vec::new(), Vec::new(), Vec::new());
     let mut notes = ready.notes.clone();
     let mut workspace = Workspace::new();
+    clear_unfinished(out)?;
     for (fold, part) in parts.iter().enumerate() {
         let name = format!("fold-{fold}");
         let task = Task {
@@ -102,6 +104,7 @@ pub fn cross_validate(
             purpose: &name,
         };
         let folder = out.join(&name);
+        clear_unfinished(&folder)?;
         let fitted = fit_members(&architecture, &task, &settings.fit, Some(&folder), progress)?;
         write::json(&folder.join(SETTINGS), &settings.fit)?;
         write::curves(&folder.join("curves.tsv"), &fitted.curves)?;

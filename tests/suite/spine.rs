@@ -169,11 +169,24 @@ fn an_interrupted_training_goes_on_and_ends_at_the_same_bytes() {
     let line = |out: &str| format!("--threads 1 train data {out} {FIT} --epochs 60");
     let _ = good(folder, &line("whole"));
     for (out, signal, code) in [("termed", "-TERM", Some(143)), ("killed", "-KILL", None)] {
-        let mut child = started(folder, &line(out), out);
-        let sent = Command::new("kill").arg(signal).arg(child.id().to_string()).status();
-        assert!(sent.expect("kill").success());
-        assert_eq!(child.wait().expect("ended").code(), code);
-        assert!(!folder.join(out).join("splits.json").exists(), "{out}: too late to tell");
+        // on a busy machine the signal can come when all is done: then once more
+        let caught = (0..5).any(|_| {
+            let mut child = started(folder, &line(out), out);
+            let sent = Command::new("kill").arg(signal).arg(child.id().to_string()).status();
+            assert!(sent.expect("kill").success());
+            let ended = child.wait().expect("ended").code();
+            let early = !folder.join(out).join("splits.json").exists();
+            if early {
+                assert_eq!(ended, code);
+            } else {
+                std::fs::remove_dir_all(folder.join(out)).expect("whole run removed");
+            }
+            early
+        });
+        assert!(caught, "{out}: always too late to tell");
+        // a kill may fall into a write or between two: here it always left something
+        let left = folder.join(out).join("fold-0/.checkpoint.safetensors.1.part");
+        std::fs::write(left, b"half").expect("file");
         let (code, _, errors) = run(folder, &line(out));
         assert_eq!(code, 0, "{errors}");
         assert!(!errors.contains("ignored"), "{errors}");
