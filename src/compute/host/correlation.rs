@@ -65,6 +65,66 @@ impl<'a> Packed<'a> {
     }
 }
 
+/// Longest window, in taps, that [`Held`] copies.
+const WINDOW: usize = 32;
+
+/// The windows of the `R` output channels of a block, where every index is in range: most of the
+/// time of laying weights side by side would go into asking whether it is.
+#[derive(Debug)]
+pub struct Held<const R: usize>([[f32; WINDOW]; R]);
+
+impl<const R: usize> Held<R> {
+    /// Zeros: what output channels beyond the last weigh.
+    pub const fn new() -> Self {
+        Self([[0.0; WINDOW]; R])
+    }
+
+    /// `to[tap][o] = window(o)[taps[tap]]` for `count` output channels.
+    pub fn side_by_side<'w>(
+        &mut self,
+        taps: &[usize],
+        count: usize,
+        window: impl Fn(usize) -> &'w [f32],
+        to: &mut [[f32; R]],
+    ) {
+        for o in 0..count {
+            let from = window(o);
+            match self.0[o].get_mut(..from.len()) {
+                Some(held) => held.copy_from_slice(from),
+                None => to.iter_mut().zip(taps).for_each(|(to, tap)| to[o] = from[*tap]),
+            }
+        }
+        if count > 0 && window(0).len() <= WINDOW {
+            for (to, tap) in to.iter_mut().zip(taps) {
+                *to = std::array::from_fn(|o| self.0[o][tap % WINDOW]);
+            }
+        }
+    }
+}
+
+/// An expression compiled for every height `R` that a block can have.
+macro_rules! for_rows {
+    ($rows:expr, $R:ident => $body:expr) => {{
+        macro_rules! height {
+            ($n:literal) => {{
+                const $R: usize = $n;
+                $body
+            }};
+        }
+        match $rows {
+            1 => height!(1),
+            2 => height!(2),
+            3 => height!(3),
+            4 => height!(4),
+            5 => height!(5),
+            6 => height!(6),
+            7 => height!(7),
+            _ => height!(8),
+        }
+    }};
+}
+pub(super) use for_rows;
+
 /// The correlation of one pass over a batch. `channels` are those of the correlation: those of
 /// `x` are its inputs.
 #[derive(Debug)]

@@ -11,7 +11,7 @@ use rayon::prelude::*;
 
 use super::super::array::Real;
 use super::conv3d::Channels;
-use super::correlation::{Correlation, Packed};
+use super::correlation::{Correlation, Held, Packed, for_rows};
 use super::disjoint::Disjoint;
 use super::kernels::{ALIGNMENT, Kernels, SHEET, Sheet, TAPS, Weighted, aligned};
 use super::pass::Planes;
@@ -33,15 +33,13 @@ pub fn pack<'a, 'w>(
 ) -> Packed<'a> {
     let each = c.input / c.groups * taps.len();
     Packed::new(kernels, c, each, bias, room, |first, count, block| {
-        let rows = block.len() / each;
-        for (ci, block) in block.chunks_exact_mut(taps.len() * rows).enumerate() {
-            for o in 0..count {
-                let from = weight(first + o, ci);
-                for (to, tap) in block.chunks_exact_mut(rows).zip(taps) {
-                    to[o] = from[*tap];
-                }
+        for_rows!(block.len() / each, R => {
+            let mut held = Held::<R>::new();
+            let (block, _) = block.as_chunks_mut::<R>();
+            for (ci, block) in block.chunks_exact_mut(taps.len()).enumerate() {
+                held.side_by_side(taps, count, |o| weight(first + o, ci), block);
             }
-        }
+        });
     })
 }
 

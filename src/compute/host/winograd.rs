@@ -6,10 +6,10 @@ use rayon::prelude::*;
 
 use super::super::array::Real;
 use super::conv3d::Channels;
-use super::correlation::{Correlation, Packed};
+use super::correlation::{Correlation, Held, Packed, for_rows};
 use super::direct::{Run, runs};
 use super::disjoint::Disjoint;
-use super::kernels::{ALIGNMENT, Kernels, MOST, ROWS, Room, TAPS, Weighted, aligned, odd_lines};
+use super::kernels::{ALIGNMENT, Kernels, ROWS, Room, TAPS, Weighted, aligned, odd_lines};
 use super::pass::{Pass, Planes};
 use super::rows::{POSITIONS, restore, transform};
 
@@ -33,11 +33,8 @@ pub fn fits(pass: &Pass, c: Channels) -> bool {
         && pass.stride[2] == 1
 }
 
-/// A weight of every row of a block: rows side by side become vectors.
-type Row = [f32; ROWS];
-
-/// `G g` of three weights.
-fn before(g: [&Row; 3]) -> [Row; 4] {
+/// `G g` of three weights, for every row of a block.
+fn before<const R: usize>(g: [&[f32; R]; 3]) -> [[f32; R]; 4] {
     let plus = |at: usize| 0.5 * (g[0][at] + g[1][at] + g[2][at]);
     let minus = |at: usize| 0.5 * (g[0][at] - g[1][at] + g[2][at]);
     [*g[0], std::array::from_fn(plus), std::array::from_fn(minus), *g[2]]
@@ -55,26 +52,27 @@ pub fn pack<'a, 'w>(
 ) -> Packed<'a> {
     let each = POSITIONS * c.input * TAPS;
     Packed::new(kernels, c, each, bias, room, |first, count, block| {
-        let rows = block.len() / each;
-        let mut window = [[0.0; ROWS]; 27];
-        for ci in 0..c.input {
-            for o in 0..count {
-                let from = weight(first + o, ci);
-                window.iter_mut().zip(taps).for_each(|(row, tap)| row[o] = from[*tap]);
-            }
-            for ti in 0..TAPS {
-                let row = |tk: usize, tj: usize| &window[(tk * 3 + tj) * 3 + ti];
-                let planes = [0, 1, 2].map(|tk| before([0, 1, 2].map(|tj| row(tk, tj))));
-                let [p, q, r] = &planes;
-                for (b, ((p, q), r)) in p.iter().zip(q).zip(r).enumerate() {
-                    let column = before([p, q, r]);
-                    for (a, values) in column.iter().enumerate() {
-                        let to = (((a * 4 + b) * c.input + ci) * TAPS + ti) * rows;
-                        block[to..to + rows].copy_from_slice(&values[..rows]);
+        for_rows!(block.len() / each, R => {
+            let (mut held, mut window) = (Held::<R>::new(), [[0.0; R]; 27]);
+            let (block, _) = block.as_chunks_mut::<R>();
+            for ci in 0..c.input {
+                held.side_by_side(taps, count, |o| weight(first + o, ci), &mut window);
+                for ti in 0..TAPS {
+                    let row = |tk: usize, tj: usize| &window[(tk * 3 + tj) * 3 + ti];
+                    // Counted loops: closures over arrays are called here, not inlined.
+                    let mut planes = [[[0.0; R]; 4]; 3];
+                    for (tk, plane) in planes.iter_mut().enumerate() {
+                        *plane = before([row(tk, 0), row(tk, 1), row(tk, 2)]);
+                    }
+                    for b in 0..4 {
+                        let column = before([&planes[0][b], &planes[1][b], &planes[2][b]]);
+                        for (a, values) in column.iter().enumerate() {
+                            block[((a * 4 + b) * c.input + ci) * TAPS + ti] = *values;
+                        }
                     }
                 }
             }
-        }
+        });
     })
 }
 
@@ -105,7 +103,9 @@ impl Correlation<'_> {
         };
         let fewest = pairs.div_ceil(most);
         let pieces = (fewest..=pairs.min(fewest + 2)).min_by_key(vectors).unwrap_or(fewest);
-        let len = odd_lines(pairs.div_ceil(pieces) * pitch + TAPS + MOST);
+        // Whole vectors, and the taps beyond the last.
+        let numbers = (pairs.div_ceil(pieces) * pitch).next_multiple_of(self.kernels.lanes);
+        let len = odd_lines(numbers + TAPS);
         let step = odd_lines(c.input * len);
         let shared = Disjoint::new(y);
         (0..c.batch * planes).into_par_iter().with_max_len(1).for_each(|task| {
