@@ -271,12 +271,6 @@ impl Composite {
         }
         given
     }
-
-    /// Bounds of every sample, from its least and largest value.
-    pub fn bounds_of(&self, ranges: &[(f64, f64)]) -> Vec<(f64, f64)> {
-        let usual = |(low, high): &(f64, f64)| (low.min(-3.0), high.max(3.0));
-        ranges.iter().map(|r| self.bounds.unwrap_or_else(|| usual(r))).collect()
-    }
 }
 
 /// Layers that get a rule, from the input.

@@ -5,7 +5,7 @@
 //! to one, per sample:
 //! received = handed on + bias + stabiliser + degenerate, each summed on its own.
 
-use super::terms::{BiasPolicy, Feed, Group, Outputs, Tune, Way};
+use super::terms::{BiasPolicy, Bounds, Feed, Group, Outputs, Tune, Way};
 use crate::Result;
 use crate::compute::conv3d::Sums;
 use crate::compute::flow::Flow;
@@ -34,7 +34,7 @@ fn feed<'x>(
     x: &'x Array,
     feed: Feed,
     signed: bool,
-    bounds: &[(f64, f64)],
+    bounds: Bounds<'_>,
     ws: &mut Workspace,
 ) -> Result<Fed<'x>> {
     let filled = |value: &dyn Fn(usize) -> f64, ws: &mut Workspace| {
@@ -47,8 +47,8 @@ fn feed<'x>(
         Feed::Positive => elementwise::part(x, true, ws)?,
         Feed::Negative => elementwise::part(x, false, ws)?,
         Feed::One => filled(&|_| 1.0, ws)?,
-        Feed::Low => filled(&|n| bounds.get(n).map_or(0.0, |b| b.0), ws)?,
-        Feed::High => filled(&|n| bounds.get(n).map_or(0.0, |b| b.1), ws)?,
+        Feed::Low => filled(&|n| bounds.of(n).0, ws)?,
+        Feed::High => filled(&|n| bounds.of(n).1, ws)?,
     }))
 }
 
@@ -99,14 +99,25 @@ fn sum<'x>(
     ws: &mut Workspace,
 ) -> Result<Option<(Array, Parts<'x>)>> {
     let (mut fed, mut weights, mut bias) = (Vec::new(), Vec::new(), None);
+    // Terms that see the same number in every voxel are one: their weights are added.
+    let mut constant: Option<[f64; 4]> = None;
     for term in group.active(signed) {
-        fed.push(feed(x, term.feed, signed, way.bounds, ws)?);
-        weights.push(tuned(layer.weight(), term.weight, ws)?);
+        if let Some(value) = way.bounds.constant(term.feed) {
+            let sum = constant.get_or_insert_default();
+            sum.iter_mut().zip(term.weight.numbers()).for_each(|(s, n)| *s += value * n);
+        } else {
+            fed.push(feed(x, term.feed, signed, way.bounds, ws)?);
+            weights.push(tuned(layer.weight(), term.weight, ws)?);
+        }
         if let (Some(tune), Some(b)) = (term.bias, layer.bias())
             && way.bias != BiasPolicy::Drop
         {
             accumulate(&mut bias, tuned(b, tune, ws)?, ws)?;
         }
+    }
+    if let Some(numbers) = constant {
+        fed.push(feed(x, Feed::One, signed, way.bounds, ws)?);
+        weights.push(elementwise::bent(layer.weight(), numbers, ws)?);
     }
     if fed.is_empty() {
         return Ok(None);

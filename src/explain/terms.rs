@@ -185,6 +185,35 @@ impl BiasPolicy {
     }
 }
 
+/// The least and the largest value an input can have.
+#[derive(Debug, Clone, Copy)]
+pub enum Bounds<'a> {
+    /// Stated beforehand, the same for every sample.
+    Stated(f64, f64),
+    /// Of each sample.
+    Each(&'a [(f64, f64)]),
+}
+
+impl Bounds<'_> {
+    /// What a feed puts into every voxel, whatever the sample; none where that is not so.
+    pub(super) fn constant(&self, feed: Feed) -> Option<f64> {
+        match (feed, self) {
+            (Feed::One, _) => Some(1.0),
+            (Feed::Low, Self::Stated(low, _)) => Some(*low),
+            (Feed::High, Self::Stated(_, high)) => Some(*high),
+            _ => None,
+        }
+    }
+
+    /// The bounds of one sample.
+    pub(super) fn of(&self, sample: usize) -> (f64, f64) {
+        match self {
+            Self::Stated(low, high) => (*low, *high),
+            Self::Each(all) => all.get(sample).copied().unwrap_or_default(),
+        }
+    }
+}
+
 /// How one layer redistributes.
 #[derive(Debug)]
 pub struct Way<'a> {
@@ -197,7 +226,6 @@ pub struct Way<'a> {
     /// Whether a neuron with contributions of one sign only hands all relevance on through
     /// the group it has (of two groups).
     pub rescue: bool,
-    /// Least and largest value of the input, per sample; for [`Feed::Low`] and
-    /// [`Feed::High`].
-    pub bounds: &'a [(f64, f64)],
+    /// Bounds of the input; for [`Feed::Low`] and [`Feed::High`].
+    pub bounds: Bounds<'a>,
 }

@@ -4,6 +4,7 @@ use super::composite::Composite;
 use super::ledger::LedgerLine;
 use super::redistribute::{Share, redistribute};
 use super::rules::Applied;
+use super::terms::Bounds;
 use crate::compute::flow::{Flow, Winners};
 use crate::compute::relevance::Served;
 use crate::compute::{Array, Workspace, blocks, elementwise, five, relevance};
@@ -19,7 +20,7 @@ pub(super) struct Walk<'a> {
     composite: &'a Composite,
     /// Per node.
     rules: Vec<Option<Applied>>,
-    /// Least and largest value the input can have, per sample.
+    /// Bounds of each sample's input; empty where the composite states them.
     bounds: Vec<(f64, f64)>,
     pub(super) sinks: Vec<(String, Array)>,
     received: Vec<Option<Received<'a>>>,
@@ -53,11 +54,16 @@ impl<'a> Walk<'a> {
         composite: &'a Composite,
         rules: Vec<Option<Applied>>,
     ) -> Result<Self> {
+        let usual = |(low, high): (f64, f64)| (low.min(-3.0), high.max(3.0));
+        let ranges = match composite.bounds {
+            Some(_) => Vec::new(),
+            None => elementwise::ranges(&trace.input)?,
+        };
         Ok(Self {
             trace,
             composite,
             rules,
-            bounds: composite.bounds_of(&elementwise::ranges(&trace.input)?),
+            bounds: ranges.into_iter().map(usual).collect(),
             sinks: Vec::new(),
             received: graph.nodes().iter().map(|_| None).collect(),
             input: None,
@@ -233,7 +239,7 @@ impl<'a> Walk<'a> {
                     return Ok(same(Flow::Whole(r)));
                 }
                 let groups = applied.groups();
-                let way = applied.way(&groups, &self.bounds);
+                let way = applied.way(&groups, self.bounds(None));
                 let share = redistribute(affine, inputs[0], output, &r, &way, ws)?;
                 r.recycle(ws);
                 Ok(Handed {
@@ -251,6 +257,15 @@ impl<'a> Walk<'a> {
                 format!("layer '{}' must be folded before explaining", node.name),
                 "Explain the canonical graph",
             )),
+        }
+    }
+
+    /// Bounds of the input, of all samples or of one.
+    fn bounds(&self, sample: Option<usize>) -> Bounds<'_> {
+        match (self.composite.bounds, sample) {
+            (Some((low, high)), _) => Bounds::Stated(low, high),
+            (None, Some(s)) => Bounds::Each(&self.bounds[s..=s]),
+            (None, None) => Bounds::Each(&self.bounds),
         }
     }
 
@@ -291,7 +306,7 @@ impl<'a> Walk<'a> {
                 shares.push(Share { input, bias, sink: None, stabiliser, degenerate });
                 continue;
             }
-            let way = applied.way(&groups, &self.bounds[s..=s]);
+            let way = applied.way(&groups, self.bounds(Some(s)));
             shares.push(redistribute(&affine, &x, &z, &Flow::Whole(r), &way, ws)?);
         }
         let maps: Vec<&Array> = shares.iter().map(|s| &s.input).collect();

@@ -4,6 +4,7 @@
 use heatproof::compute::{Array, ConvGeometry, Workspace};
 use heatproof::explain::redistribute::redistribute;
 use heatproof::explain::rules::{Applied, Convention};
+use heatproof::explain::terms::Bounds;
 use heatproof::model::Graph;
 use heatproof::model::graph::From;
 use heatproof::model::layer::{Layer, Role};
@@ -84,7 +85,7 @@ proptest! {
             let mut applied = Applied::new(rule, numbers, Convention::Own);
             applied.stabiliser = applied.stabiliser.with(1e-3);
             let groups = applied.groups();
-            let way = applied.way(&groups, &[BOUNDS]);
+            let way = applied.way(&groups, Bounds::Stated(BOUNDS.0, BOUNDS.1));
             let got = redistribute(affine, &xs, &z, &whole(&rs), &way, &mut ws).expect("shared");
             let id = rule.card.id;
             let want = told(id, (&matrix, &x, &r, 1e-3));

@@ -5,7 +5,7 @@ use super::nets::whole;
 use heatproof::compute::{Array, ConvGeometry, Workspace};
 use heatproof::explain::redistribute::redistribute;
 use heatproof::explain::rules::{Applied, Convention};
-use heatproof::explain::terms::BiasPolicy;
+use heatproof::explain::terms::{BiasPolicy, Bounds};
 use heatproof::explain::{Composite, Start, explain};
 use heatproof::model::Graph;
 use heatproof::model::graph::From;
@@ -112,7 +112,7 @@ fn one(layer: &dyn Layer, rule: &str, bounds: (f64, f64), x: &Array, r: &Array) 
         applied.bias = BiasPolicy::Drop;
     }
     let (groups, bounds) = (applied.groups(), [bounds]);
-    let way = applied.way(&groups, &bounds);
+    let way = applied.way(&groups, Bounds::Each(&bounds));
     let mut ws = Workspace::new();
     let z = affine.apply(x, affine.weight(), affine.bias(), &mut ws).expect("fits");
     let share = redistribute(affine, x, &z, &whole(r), &way, &mut ws);
@@ -182,7 +182,7 @@ fn other_programs_rules_for_one_neuron() {
         let node = &graph.nodes()[0];
         let Role::Affine(affine) = node.layer.role() else { panic!("not affine") };
         let groups = applied.groups();
-        let way = applied.way(&groups, &[]);
+        let way = applied.way(&groups, Bounds::Each(&[]));
         let z = graph.forward(&x, &mut Workspace::new()).expect("z");
         let share = redistribute(affine, &x, &z, &whole(&r), &way, &mut Workspace::new());
         same(&share.expect("shared").input.to_f64().expect("host"), &truth, rule);

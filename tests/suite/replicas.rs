@@ -6,7 +6,7 @@ use heatproof::compute::{Array, ConvGeometry, Workspace, reference};
 use heatproof::explain::ledger::LedgerLine;
 use heatproof::explain::redistribute::redistribute;
 use heatproof::explain::rules::{Applied, Convention};
-use heatproof::explain::terms::Way;
+use heatproof::explain::terms::{Bounds, Way};
 use heatproof::explain::{Composite, Start, explain};
 use heatproof::model::Graph;
 use heatproof::model::graph::From;
@@ -260,7 +260,12 @@ fn rules_share_out_as_their_formulas_say() {
             let r = array(draws(&mut s, 3 * outputs), &shape, wide);
             let (xs, rs) = (x.to_f64().expect("host"), r.to_f64().expect("host"));
             let z = affine.apply(&x, affine.weight(), affine.bias(), &mut ws).expect("fits");
-            for (rule, &epsilon) in rules().flat_map(|r| epsilons.iter().map(move |e| (r, e))) {
+            // bounds stated for all samples merge terms that those of each sample do not
+            let stated = Bounds::Stated(BOUNDS.0, BOUNDS.1);
+            let both = |rule| [stated, Bounds::Each(&[BOUNDS; 3])].map(|bounds| (rule, bounds));
+            for ((rule, bounds), &epsilon) in
+                rules().flat_map(both).flat_map(|r| epsilons.iter().map(move |e| (r, e)))
+            {
                 let id = rule.card.id;
                 let numbers = rule.parameters.iter().map(|p| p.default).collect();
                 let applied = Applied::new(rule, numbers, Convention::Own);
@@ -269,7 +274,7 @@ fn rules_share_out_as_their_formulas_say() {
                     stabiliser: applied.stabiliser.with(epsilon),
                     bias: applied.bias,
                     rescue: applied.rescue,
-                    bounds: &[BOUNDS; 3],
+                    bounds,
                 };
                 let got = redistribute(affine, &x, &z, &whole(&r), &way, &mut ws).expect("shared");
                 assert_eq!(got.input.shape(), x.shape());

@@ -13,7 +13,7 @@ pub mod z_plus;
 
 use serde::{Deserialize, Serialize};
 
-use super::terms::{BiasPolicy, Group, Outputs, Way};
+use super::terms::{BiasPolicy, Bounds, Group, Outputs, Way};
 use crate::card::Card;
 use crate::compute::relevance::Stabiliser;
 use crate::{Error, Result};
@@ -177,7 +177,7 @@ impl Applied {
 
     /// How it redistributes at one layer, for its [`Applied::groups`] and the bounds of the
     /// input per sample.
-    pub fn way<'a>(&self, groups: &'a [Group], bounds: &'a [(f64, f64)]) -> Way<'a> {
+    pub fn way<'a>(&self, groups: &'a [Group], bounds: Bounds<'a>) -> Way<'a> {
         let (stabiliser, bias, rescue) = (self.stabiliser, self.bias, self.rescue);
         Way { groups, stabiliser, bias, rescue, bounds }
     }
