@@ -240,7 +240,7 @@ impl Array {
     /// All numbers as f64, on the host.
     ///
     /// # Errors
-    /// As [`Array::host`].
+    /// `E-DEVICE-003` when the card fails.
     pub fn to_f64(&self) -> Result<Vec<f64>> {
         on_card!(self, card => card.give(self)?.to_f64());
         by_type!(self, T => Ok(self.host::<T>()?.iter().map(|v| v.wide()).collect()))
@@ -249,7 +249,7 @@ impl Array {
     /// The same numbers in type `T`, rounded where needed.
     ///
     /// # Errors
-    /// As [`Array::host`].
+    /// `E-DEVICE-003` when the card fails.
     pub fn cast<T: Real>(&self) -> Result<Self> {
         on_card!(self, card => card.take(&card.give(self)?.cast::<T>()?));
         let data = by_type!(self, S => {
@@ -273,7 +273,7 @@ impl Array {
     /// An independent copy.
     ///
     /// # Errors
-    /// As [`Array::host`].
+    /// `E-DEVICE-003` when the card fails.
     pub fn duplicate(&self) -> Result<Self> {
         on_card!(self, card => card.copy(self));
         by_type!(self, T => Self::from_vec(self.host::<T>()?.to_vec(), &self.shape))
@@ -282,7 +282,7 @@ impl Array {
     /// Rows `from..to` along the first axis, copied.
     ///
     /// # Errors
-    /// As [`Array::host`].
+    /// `E-DEVICE-003` when the card fails.
     pub fn rows(&self, from: usize, to: usize) -> Result<Self> {
         let row: usize = self.shape[1..].iter().product();
         let mut shape = self.shape.clone();
@@ -296,7 +296,7 @@ impl Array {
     /// Σ and Σ|·| in f64, in a fixed order.
     ///
     /// # Errors
-    /// As [`Array::host`].
+    /// `E-DEVICE-003` when the card fails.
     pub fn sums(&self) -> Result<(f64, f64)> {
         on_card!(self, card => Ok(card.row_sums(self, 1)?[0]));
         by_type!(self, T => {

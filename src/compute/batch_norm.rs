@@ -13,7 +13,7 @@ use crate::{Result, by_type};
 /// merged in order.
 ///
 /// # Errors
-/// [`crate::Error::Internal`] when the array is not on the host.
+/// `E-DEVICE-003` when the card fails.
 pub fn statistics(x: &Array) -> Result<(Vec<f64>, Vec<f64>)> {
     let mut gathered = Moments::default();
     gathered.add(x)?;
@@ -28,7 +28,7 @@ impl Moments {
     /// Adds samples `[n, c, …]`.
     ///
     /// # Errors
-    /// [`crate::Error::Internal`] when the array is not on the host.
+    /// `E-DEVICE-003` when the card fails.
     pub fn add(&mut self, x: &Array) -> Result<()> {
         let channels = x.shape()[1];
         let voxels: usize = x.shape()[2..].iter().product();
@@ -55,7 +55,7 @@ fn lines_of(x: &Array, voxels: usize) -> Result<Vec<[f64; 3]>> {
 /// `y = x · scale[c] + shift[c]`.
 ///
 /// # Errors
-/// [`crate::Error::Internal`] when the array is not on the host.
+/// `E-DEVICE-003` when the card fails.
 pub fn affine(x: &Array, scale: &[f64], shift: &[f64], ws: &mut Workspace) -> Result<Array> {
     on_card!(x, card => card.affine(x, scale, shift));
     let channels = x.shape()[1];
@@ -75,7 +75,8 @@ pub fn affine(x: &Array, scale: &[f64], shift: &[f64], ws: &mut Workspace) -> Re
 /// `dx = γ/√(σ²+ε) · (dy − mean(dy) − x̂ · mean(dy · x̂))`.
 ///
 /// # Errors
-/// [`crate::Error::Internal`] when an array is not on the host.
+/// [`crate::Error::Internal`] when the arrays are not in one place;
+/// `E-DEVICE-003` when the card fails.
 pub fn backward(
     x: &Array,
     dy: &Array,

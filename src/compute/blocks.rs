@@ -86,7 +86,7 @@ pub fn at_once(bytes: usize) -> Result<usize> {
 /// Some of the samples, copied.
 ///
 /// # Errors
-/// As [`Array::host`].
+/// `E-DEVICE-003` when the card fails.
 pub fn samples(x: &Array, some: Range<usize>, ws: &mut Workspace) -> Result<Array> {
     let mut shape = x.shape().to_vec();
     shape[0] = some.len();

@@ -21,7 +21,7 @@ fn same(a: &Array, b: &Array, what: &str) -> Result<()> {
 /// `max(x, 0)`; −0 and NaN become 0.
 ///
 /// # Errors
-/// [`Error::Internal`] when the array is not on the host.
+/// `E-DEVICE-003` when the card fails.
 pub fn relu(x: &Array, ws: &mut Workspace) -> Result<Array> {
     on_card!(x, card => card.relu(x));
     let mut y = ws.take(x.dtype(), x.shape())?;
@@ -177,7 +177,7 @@ pub(super) fn sum_of<T: Real>(x: &[T], term: impl Fn(f64) -> f64) -> f64 {
 /// Sums over samples and voxels: `[n, c, …] → [c]`, in f64.
 ///
 /// # Errors
-/// [`Error::Internal`] when the array is not on the host.
+/// `E-DEVICE-003` when the card fails.
 pub fn channel_sums(x: &Array) -> Result<Array> {
     on_card!(x, card => card.channel_sums(x));
     let channels = x.shape()[1];
@@ -198,7 +198,7 @@ pub fn channel_sums(x: &Array) -> Result<Array> {
 /// An array shaped like `x` that holds one number per sample (the first axis).
 ///
 /// # Errors
-/// [`Error::Internal`] when the array is not on the host.
+/// `E-DEVICE-003` when the card fails.
 pub fn per_sample(x: &Array, values: &[f64], ws: &mut Workspace) -> Result<Array> {
     on_card!(x, card => card.per_row(x, values));
     let len = (x.len() / x.shape()[0].max(1)).max(1);
@@ -213,7 +213,7 @@ pub fn per_sample(x: &Array, values: &[f64], ws: &mut Workspace) -> Result<Array
 /// Per sample (the first axis): the least and the largest number.
 ///
 /// # Errors
-/// [`Error::Internal`] when the array is not on the host.
+/// `E-DEVICE-003` when the card fails.
 pub fn ranges(x: &Array) -> Result<Vec<(f64, f64)>> {
     on_card!(x, card => card.ranges(x));
     let len = (x.len() / x.shape()[0].max(1)).max(1);
@@ -229,7 +229,7 @@ pub fn ranges(x: &Array) -> Result<Vec<(f64, f64)>> {
 /// Keeps positive (`true`) or negative numbers, zero elsewhere.
 ///
 /// # Errors
-/// [`Error::Internal`] when the array is not on the host.
+/// `E-DEVICE-003` when the card fails.
 pub fn part(x: &Array, positive: bool, ws: &mut Workspace) -> Result<Array> {
     on_card!(x, card => card.sign_part(x, positive));
     let mut y = ws.take(x.dtype(), x.shape())?;
@@ -247,7 +247,7 @@ pub fn part(x: &Array, positive: bool, ws: &mut Workspace) -> Result<Array> {
 /// Whether any number is below zero.
 ///
 /// # Errors
-/// [`Error::Internal`] when the array is not on the host.
+/// `E-DEVICE-003` when the card fails.
 pub fn any_negative(x: &Array) -> Result<bool> {
     on_card!(x, card => card.any_negative(x));
     by_type!(x, T => {

@@ -73,7 +73,7 @@ impl Flow<'_> {
     /// Per sample: Σ and Σ|·|.
     ///
     /// # Errors
-    /// As [`Array::host`].
+    /// `E-DEVICE-003` when the card fails.
     pub fn sums(&self) -> Result<Vec<(f64, f64)>> {
         match self {
             Self::Whole(r) => sample_sums(r),
@@ -92,7 +92,7 @@ impl Flow<'_> {
     /// A number for every output.
     ///
     /// # Errors
-    /// As [`Array::host`].
+    /// `E-DEVICE-003` when the card fails.
     pub fn whole(self, ws: &mut Workspace) -> Result<Array> {
         let of = match self {
             Self::Whole(r) => return Ok(r),

@@ -12,7 +12,7 @@ use crate::{Result, by_type};
 /// Mean and biased variance per sample and group `[n · groups]`: two passes in f64.
 ///
 /// # Errors
-/// [`crate::Error::Internal`] when the array is not on the host.
+/// `E-DEVICE-003` when the card fails.
 pub fn statistics(x: &Array, groups: usize) -> Result<(Vec<f64>, Vec<f64>)> {
     let len = (x.len() / x.shape()[0] / groups).max(1);
     on_card!(x, card => {
@@ -31,7 +31,7 @@ pub fn statistics(x: &Array, groups: usize) -> Result<(Vec<f64>, Vec<f64>)> {
 /// `y = x · scale[n, c] + shift[n, c]`.
 ///
 /// # Errors
-/// [`crate::Error::Internal`] when the array is not on the host.
+/// `E-DEVICE-003` when the card fails.
 pub fn affine(x: &Array, scale: &[f64], shift: &[f64], ws: &mut Workspace) -> Result<Array> {
     on_card!(x, card => card.affine(x, scale, shift));
     let voxels = x.shape()[2..].iter().product::<usize>().max(1);
@@ -62,7 +62,8 @@ pub struct Held<'a> {
 /// `g = γ dy`: `dx = (g − mean(g) − x̂ · mean(g · x̂)) / √(σ² + ε)`, means over the group.
 ///
 /// # Errors
-/// [`crate::Error::Internal`] when an array is not on the host.
+/// [`crate::Error::Internal`] when the arrays are not in one place;
+/// `E-DEVICE-003` when the card fails.
 pub fn backward(
     x: &Array,
     dy: &Array,

@@ -196,7 +196,8 @@ impl<T: Real> Channel<'_, T> {
 /// `s = gain · R / stabilised(z)` at the outputs served, 0 at the others; `z` becomes `s`.
 ///
 /// # Errors
-/// [`crate::Error::Internal`] when an array is not on the host.
+/// [`crate::Error::Internal`] when the arrays are not in one place;
+/// `E-DEVICE-003` when the card fails.
 pub fn quotient(
     r: &Flow<'_>,
     mut z: Array,
@@ -270,7 +271,8 @@ pub fn quotient(
 /// Whether any relevance comes to outputs where `z` is positive, or negative.
 ///
 /// # Errors
-/// [`crate::Error::Internal`] when an array is not on the host.
+/// [`crate::Error::Internal`] when the arrays are not in one place;
+/// `E-DEVICE-003` when the card fails.
 pub fn comes_to(r: &Flow<'_>, z: &Array, positive: bool) -> Result<bool> {
     on_card!(z, card => match r {
         Flow::Whole(r) => card.meets(r, z, positive),
@@ -310,7 +312,7 @@ fn root_mean_square<T: Real>(z: &[T]) -> f64 {
 /// Per sample: (Σ, Σ|·|), in pieces added in order.
 ///
 /// # Errors
-/// [`crate::Error::Internal`] when the array is not on the host.
+/// `E-DEVICE-003` when the card fails.
 pub fn sample_sums(x: &Array) -> Result<Vec<(f64, f64)>> {
     on_card!(x, card => card.row_sums(x, x.shape()[0]));
     let len = (x.len() / x.shape()[0]).max(1);

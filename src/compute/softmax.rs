@@ -29,7 +29,7 @@ fn places<T: Real>(
 /// `exp(x_c) / Σ_d exp(x_d)`, or its logarithm.
 ///
 /// # Errors
-/// [`crate::Error::Internal`] when the array is not on the host.
+/// `E-DEVICE-003` when the card fails.
 pub fn forward(x: &Array, logarithm: bool, ws: &mut Workspace) -> Result<Array> {
     on_card!(x, card => card.by_host(&[x], |x| forward(&x[0], logarithm, ws)));
     let mut y = ws.take(x.dtype(), x.shape())?;
@@ -49,7 +49,8 @@ pub fn forward(x: &Array, logarithm: bool, ws: &mut Workspace) -> Result<Array> 
 /// Gradient with respect to the input, from the output.
 ///
 /// # Errors
-/// [`crate::Error::Internal`] when an array is not on the host.
+/// [`crate::Error::Internal`] when the arrays are not in one place;
+/// `E-DEVICE-003` when the card fails.
 pub fn backward(y: &Array, dy: &Array, logarithm: bool, ws: &mut Workspace) -> Result<Array> {
     on_card!(y, card => card.by_host(&[y, dy], |x| backward(&x[0], &x[1], logarithm, ws)));
     let mut dx = ws.take(y.dtype(), y.shape())?;

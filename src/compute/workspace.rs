@@ -96,7 +96,7 @@ impl Workspace {
     /// A copy of an array.
     ///
     /// # Errors
-    /// As [`Array::host`].
+    /// `E-DEVICE-003` when the card fails.
     pub fn copy(&mut self, array: &Array) -> Result<Array> {
         on_card!(array, card => card.copy(array));
         let mut copy = self.take(array.dtype(), array.shape())?;
