@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
+use super::apart::outside_model;
 use super::exit::ExitCode;
 use super::term::{self, Terminal};
 use super::{check_cards, clock, judge, network};
@@ -105,7 +106,8 @@ impl Args {
 /// Audits and prints the verdict.
 ///
 /// # Errors
-/// Those of the readers, of measuring, judging and writing.
+/// `E-CLI-013` for an OUT in the model's folder; those of the readers, of measuring, judging and
+/// writing.
 pub fn run(args: &Args, terminal: &Terminal) -> Result<ExitCode> {
     let policy = match &args.policy {
         Some(path) => judge::read_policy(path)?,
@@ -125,7 +127,10 @@ pub fn run(args: &Args, terminal: &Terminal) -> Result<ExitCode> {
     let mut files = Vec::new();
     let (model, data, out) = args.paths()?;
     let audited = match model.or(args.model.as_deref()) {
-        Some(path) => Some(network_of(path, args, &mut files)?),
+        Some(path) => {
+            outside_model(path, "OUT", out)?;
+            Some(network_of(path, args, &mut files)?)
+        }
         None => None,
     };
     if let Some(audited) = &audited {

@@ -63,10 +63,10 @@ pub struct Args {
     /// Network of this fold of a training; 0 when not given
     #[arg(long, value_name = "K")]
     fold: Option<usize>,
-    /// Write where the relevance of every layer went, with rule, stabiliser, bias policy,
-    /// convention and start on every line, and for an image with sinks of biases "sink", their
-    /// relevance per channel of the layer; of another method the sum of every region, where
-    /// there are labels
+    /// Write where the relevance of every layer went, under the name of each rule, with rule,
+    /// stabiliser, bias policy, convention and start on every line, and for an image with sinks
+    /// of biases "sink", their relevance per channel of the layer; of another method the sum of
+    /// every region, where there are labels
     #[arg(long, value_name = "FILE.json")]
     ledger: Option<PathBuf>,
 }
@@ -75,8 +75,8 @@ pub struct Args {
 ///
 /// # Errors
 /// `E-CLI-010` for a result that would replace another file of the command, `E-CLI-011` for an
-/// option that would do nothing; those of the readers, of the rules and methods, and of the
-/// writers.
+/// option that would do nothing, `E-CLI-013` for a result in the model's folder; those of the
+/// readers, of the rules and methods, and of the writers.
 pub fn run(args: &Args, terminal: &Terminal) -> Result<ExitCode> {
     useless(args)?;
     let ways = ways(args)?;

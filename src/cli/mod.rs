@@ -1,5 +1,6 @@
 //! The command line: parses, runs one command, sets the exit code. Only [`term`] prints.
 
+mod apart;
 pub mod audit;
 pub mod baseline;
 pub mod calibrate;

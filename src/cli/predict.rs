@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use super::apart::outside_model;
 use super::exit::ExitCode;
 use super::term::{self, Terminal};
 use crate::Result;
@@ -32,8 +33,9 @@ pub struct Args {
 /// Predicts and prints the metrics.
 ///
 /// # Errors
-/// Those of the readers, [`apply`] and [`write()`].
+/// `E-CLI-013` for an OUT in the model's folder; those of the readers, [`apply`] and [`write()`].
 pub fn run(args: &Args, terminal: &Terminal) -> Result<ExitCode> {
+    outside_model(&args.model, "OUT", &args.out)?;
     let models = Models::load(&args.model)?;
     let cohort = Cohort::read(&args.data)?;
     let applied = apply(&models, &cohort, terminal)?;

@@ -236,7 +236,7 @@ impl Composite {
     ///
     /// # Errors
     /// `E-RULE-010` with the choice and the layers there are.
-    fn names_layers_of(&self, graph: &Graph) -> Result<()> {
+    pub fn names_layers_of(&self, graph: &Graph) -> Result<()> {
         let one = |c: &&Choice| c.name.is_some() || matches!(c.position, Some(Position::Number(_)));
         let Some(vain) = self.choices.iter().filter(one).find(|c| c.fits(graph).is_empty()) else {
             return Ok(());

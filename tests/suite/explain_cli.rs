@@ -106,6 +106,24 @@ fn no_result_replaces_a_file_of_the_command() {
 }
 
 #[test]
+fn no_result_goes_into_the_folder_of_the_model_that_is_read() {
+    let folder = place();
+    std::fs::create_dir(folder.path().join("trained")).expect("folder");
+    for line in [
+        "explain trained image.nii.gz trained",
+        "explain trained image.nii.gz trained/new/map.nii.gz",
+        "explain trained image.nii.gz map.nii.gz --ledger trained/ledger.json",
+        "predict trained data trained",
+        "audit trained data new/../trained/audit",
+        "audit --maps maps --model trained data trained/audit",
+    ] {
+        refused(folder.path(), line, 2, &["error[E-CLI-013]", "in trained, the folder of MODEL"]);
+    }
+    let (_, _, errors) = run(folder.path(), "predict trained data trained-on");
+    assert!(errors.starts_with("error[E-") && !errors.contains("E-CLI-013"), "{errors}");
+}
+
+#[test]
 fn an_input_without_voxels_or_with_a_number_that_is_none_is_refused() {
     let folder = place();
     let line = "explain model.onnx x.safetensors map.safetensors";
@@ -142,6 +160,22 @@ fn options_that_would_do_nothing_are_refused() {
 }
 
 #[test]
+fn an_entry_for_no_layer_is_refused_wherever_rules_are_given() {
+    let folder = place();
+    let write = |name: &str| {
+        let text = format!("name = 'mine'\n[[layers]]\nrule = 'z_plus'\nname = '{name}'\n");
+        std::fs::write(folder.path().join("mine.toml"), text).expect("written");
+    };
+    write("conv_9");
+    for line in ["explain model.onnx x.safetensors map.safetensors", "inspect model.onnx"] {
+        let words = ["error[E-RULE-010]", "no layer has name \"conv_9\"", "(dense)"];
+        refused(folder.path(), &format!("{line} --rule mine.toml"), 2, &words);
+    }
+    write("*");
+    assert!(good(folder.path(), "inspect model.onnx --rule mine.toml").contains("z_plus"));
+}
+
+#[test]
 fn map_and_sinks_of_an_image_hold_the_score() {
     let folder = place();
     let folder = folder.path();
@@ -158,7 +192,7 @@ fn map_and_sinks_of_an_image_hold_the_score() {
         let map = nifti::read_values(&folder.join("map.nii.gz")).expect("map").image;
         let map: f64 = map.data().iter().map(|v| f64::from(*v)).sum();
         let ledger = json(&folder.join("ledger.json"));
-        let ledger = ledger.as_array().expect("lines");
+        let ledger = ledger["epsilon"].as_array().expect("lines");
         let sinks: Vec<f64> = ledger
             .iter()
             .filter_map(|line| line["sink"].as_array())

@@ -279,7 +279,7 @@ fn a_map_lies_on_the_grid_of_its_image_and_its_ledger_closes() {
     let (input, map) = (read(&scan), read("map.nii.gz"));
     assert!(map.grid().matches(input.grid(), 1e-4) && map.data().iter().any(|v| *v != 0.0));
     let ledger = json(&folder.join("ledger.json"));
-    let ledger = ledger.as_array().expect("lines");
+    let ledger = ledger["epsilon_plus"].as_array().expect("lines");
     let number = |line: &Value, key: &str| line[key].as_f64().expect("number");
     let leak = |l: &Value| -> f64 {
         ["bias", "stabiliser", "degenerate"].map(|k| number(l, k)).iter().sum()
@@ -328,7 +328,7 @@ fn occlusion_by_region_tells_the_fall_of_every_region() {
     let line = format!("explain model {} falls.nii.gz --labels {labels}", image("001"));
     let _ = good(folder, &format!("{line} --rule occlusion_region --ledger falls.json"));
     let told = json(&folder.join("falls.json"));
-    let regions = told["regions"].as_array().expect("regions");
+    let regions = told["occlusion_region"]["regions"].as_array().expect("regions");
     assert!(regions.len() > 10, "{told}");
     // outside all regions nothing is told, and some region counts
     assert!(regions[0]["label"] == 0 && regions[0]["sum"] == 0.0, "{told}");

@@ -78,11 +78,7 @@ pub(super) fn run(
         }
     }
     if let Some(path) = &args.ledger {
-        let json = match ledgers.values().next() {
-            Some(one) if ledgers.len() == 1 => serde_json::to_vec_pretty(one),
-            _ => serde_json::to_vec_pretty(&ledgers),
-        };
-        files::write_whole(path, &json.map_err(unwritten)?)?;
+        files::write_whole(path, &serde_json::to_vec_pretty(&ledgers).map_err(unwritten)?)?;
     }
     if network.training().is_some_and(|t| saw(t, &participant(args).id)) {
         text.push_str("this image was used to train the network\n");

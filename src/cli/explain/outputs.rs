@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::{Args, ends_with};
+use crate::cli::apart::{outside_model, place};
 use crate::explain::way::Way;
 use crate::{Error, Result};
 
@@ -16,10 +17,11 @@ pub(super) fn maps(args: &Args, ways: &[(String, Way)]) -> Vec<PathBuf> {
     }
 }
 
-/// Refuses to write over a file that is read, or two results into one file.
+/// Refuses to write over a file that is read, two results into one file, or into a folder that is
+/// read.
 ///
 /// # Errors
-/// [`Error::Usage`] `E-CLI-010` naming both arguments.
+/// [`Error::Usage`] `E-CLI-010` naming both arguments, `E-CLI-013` for the folder of the model.
 pub(super) fn apart(args: &Args, maps: &[PathBuf]) -> Result<()> {
     let files = [("INPUT", Some(&args.input)), ("MODEL", Some(&args.model))];
     let options = [("--mask", args.mask.as_ref()), ("--labels", args.labels.as_ref())];
@@ -31,6 +33,7 @@ pub(super) fn apart(args: &Args, maps: &[PathBuf]) -> Result<()> {
         given.chain(rules).map(|(name, path)| (name, place(path))).collect();
     let written = maps.iter().map(|map| ("OUT", map));
     for (name, path) in written.chain(args.ledger.iter().map(|ledger| ("--ledger", ledger))) {
+        outside_model(&args.model, name, path)?;
         let own = place(path);
         if let Some((other, _)) = taken.iter().find(|(_, there)| *there == own) {
             return Err(Error::usage(
@@ -42,17 +45,6 @@ pub(super) fn apart(args: &Args, maps: &[PathBuf]) -> Result<()> {
         taken.push((name, own));
     }
     Ok(())
-}
-
-/// The one name of a file, through links; of one that is not there yet, within its folder.
-fn place(path: &Path) -> PathBuf {
-    let own = std::path::absolute(path).unwrap_or_else(|_| path.to_path_buf());
-    own.canonicalize().unwrap_or_else(|_| match (own.parent(), own.file_name()) {
-        (Some(folder), Some(name)) => place(folder).join(name),
-        // A folder that writing would make, and leave again by `..`.
-        (Some(folder), None) => place(folder).parent().map_or(own, Path::to_path_buf),
-        _ => own,
-    })
 }
 
 /// `map.nii.gz` and `epsilon` give `map.epsilon.nii.gz`.

@@ -17,7 +17,8 @@ use crate::{Error, Result};
 /// Prints what a model is: where it came from, and its layers as they are explained.
 ///
 /// # Errors
-/// Those of the readers; `E-RULE-009` for a method in the place of a rule.
+/// Those of the readers; `E-RULE-009` for a method in the place of a rule, `E-RULE-010` for an entry
+/// of a composite that fits no layer.
 pub(super) fn run(args: &Args) -> Result<ExitCode> {
     let composite = match Way::named(&args.rule)? {
         Way::Rules(composite) => composite,
@@ -43,7 +44,9 @@ pub(super) fn run(args: &Args) -> Result<ExitCode> {
 }
 
 fn table(network: &Network, composite: &Composite) -> Result<Table> {
-    layers(&network.graph.folded()?, &network.shape[1..], Some(composite))
+    let graph = network.graph.folded()?;
+    composite.names_layers_of(&graph)?;
+    layers(&graph, &network.shape[1..], Some(composite))
 }
 
 fn drawn(args: &Args, network: &Network, composite: &Composite) -> Result<ExitCode> {
