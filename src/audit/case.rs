@@ -32,6 +32,31 @@ pub struct Case {
 }
 
 impl Case {
+    /// A subject for tests: an image of ones, a mask of everything, and nothing else known.
+    #[cfg(test)]
+    pub fn plain(id: &str, class: usize, grid: &Grid) -> Self {
+        Self {
+            id: id.to_owned(),
+            class,
+            data: vec![1.0; grid.len()],
+            grid: grid.clone(),
+            mask: Mask::new(grid.clone(), vec![true; grid.len()]).expect("mask"),
+            labels: None,
+            truth: None,
+            held_out: true,
+            covariates: BTreeMap::new(),
+            image_sha256: String::new(),
+        }
+    }
+
+    /// [`Case::plain`] with four regions, slabs of sixteen voxels each.
+    #[cfg(test)]
+    pub fn slabs(id: &str, class: usize) -> Self {
+        let grid = Grid::centred([4, 4, 4], [2.0; 3]).expect("grid");
+        let labels = Labels::new(grid.clone(), (0..64).map(|v| v / 16 + 1).collect());
+        Self { labels: Some(labels.expect("labels")), ..Self::plain(id, class, &grid) }
+    }
+
     /// Whose scan it is.
     pub fn subject(&self) -> &str {
         self.id.split("_ses-").next().unwrap_or_default()

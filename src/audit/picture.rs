@@ -130,7 +130,7 @@ fn slice(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::image::{Grid, Mask};
+    use crate::image::Grid;
 
     #[test]
     fn a_marked_voxel_lies_where_it_should() {
@@ -139,18 +139,7 @@ mod tests {
         let mut map = vec![0.0; n];
         // i = 6, j = 2 in the middle axial cut, k = 5.
         map[grid.index(6, 2, 5)] = -2.0;
-        let case = Case {
-            id: "a".into(),
-            class: 0,
-            data: (0..n).map(|v| v as f32).collect(),
-            mask: Mask::new(grid.clone(), vec![true; n]).expect("mask"),
-            labels: None,
-            truth: None,
-            held_out: true,
-            covariates: std::collections::BTreeMap::new(),
-            image_sha256: String::new(),
-            grid,
-        };
+        let case = Case { data: (0..n).map(|v| v as f32).collect(), ..Case::plain("a", 0, &grid) };
         let p = picture(&case, Some(&map), 1.0, CUTS, "c").expect("picture");
         assert_eq!(p.slices.len(), 15);
         let s = p.slices.iter().find(|s| s.plane == Plane::Axial && s.position_mm == 0.0);

@@ -83,18 +83,7 @@ mod tests {
         let mask = Mask::new(grid.clone(), inside.to_vec()).expect("mask");
         let found = gain(&image.expect("image"), &mask);
         assert_eq!(found, BTreeMap::from([(GAIN.to_owned(), 7.0)]));
-        let mut case = Case {
-            id: "a".into(),
-            class: 0,
-            data: vec![0.0; 8],
-            mask,
-            labels: None,
-            truth: None,
-            held_out: true,
-            covariates: found,
-            image_sha256: String::new(),
-            grid,
-        };
+        let mut case = Case { mask, covariates: found, ..Case::plain("a", 0, &grid) };
         fill(std::slice::from_mut(&mut case), &[], "group");
         assert_eq!(case.covariates.keys().collect::<Vec<_>>(), [HEAD, GAIN]);
     }

@@ -164,16 +164,9 @@ mod tests {
         let grid = Grid::centred([8, 6, 5], [2.0, 3.0, 4.0]).expect("grid");
         let inside = (0..grid.len()).map(|v| v % 8 > 1).collect();
         Case {
-            id: id.into(),
-            class,
             data: (0..grid.len()).map(value).collect(),
             mask: Mask::new(grid.clone(), inside).expect("mask"),
-            grid,
-            labels: None,
-            truth: None,
-            held_out: true,
-            covariates: std::collections::BTreeMap::new(),
-            image_sha256: String::new(),
+            ..Case::plain(id, class, &grid)
         }
     }
 

@@ -151,7 +151,7 @@ impl Check for AtlasFit {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::image::{Grid, Labels, Mask};
+    use crate::image::{Grid, Labels};
     use crate::seed::Seed;
 
     /// A head whose left and right differ, with a region per brightness.
@@ -165,16 +165,9 @@ mod tests {
         let labels: Vec<i32> = (0..960).map(region).collect();
         let data = labels.iter().map(|l| (*l as f64 + 0.2 * noise.normal()) as f32).collect();
         Case {
-            id: "a".into(),
-            class: 0,
             data,
-            mask: Mask::new(grid.clone(), vec![true; 960]).expect("mask"),
             labels: Some(Labels::new(grid.clone(), labels).expect("labels")),
-            truth: None,
-            held_out: true,
-            covariates: std::collections::BTreeMap::new(),
-            image_sha256: String::new(),
-            grid,
+            ..Case::plain("a", 0, &grid)
         }
     }
 

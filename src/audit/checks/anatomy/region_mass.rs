@@ -265,16 +265,9 @@ mod tests {
         let labels =
             Labels::new(grid.clone(), (0..216).map(|v| v / 6 % 3).collect()).expect("labels");
         let case = Case {
-            id: "a".into(),
-            class: 0,
-            data: vec![0.0; 216],
             mask: Mask::new(grid.clone(), mask).expect("mask"),
             labels: Some(labels.clone()),
-            truth: None,
-            held_out: true,
-            covariates: std::collections::BTreeMap::new(),
-            image_sha256: String::new(),
-            grid,
+            ..Case::plain("a", 0, &grid)
         };
         let map: Vec<f32> = (0..216).map(|v| if v % 2 == 0 { 1.0 } else { -1.0 }).collect();
         let own = parts(&case, Some(&Atlas::of_labels(&labels)), &map);

@@ -141,33 +141,17 @@ mod tests {
 
     use super::*;
     use crate::audit::case::Case;
-    use crate::image::{Grid, Labels, Mask};
     use crate::seed::Seed;
 
     /// Four slabs; the maps lie on slab `on` by three quarters.
     fn share(on: i32, evidence: Option<&Evidence>) -> Outcome {
-        let grid = Grid::centred([4, 4, 4], [2.0; 3]).expect("grid");
-        let labels = Labels::new(grid.clone(), (0..64).map(|v| v / 16 + 1).collect());
-        let labels = labels.expect("labels");
-        let atlas = Atlas::of_labels(&labels);
-        let case = |n: usize| Case {
-            id: format!("sub-{n}"),
-            class: n % 2,
-            data: vec![1.0; 64],
-            mask: Mask::new(grid.clone(), vec![true; 64]).expect("mask"),
-            labels: Some(labels.clone()),
-            truth: None,
-            held_out: true,
-            covariates: BTreeMap::new(),
-            image_sha256: String::new(),
-            grid: grid.clone(),
-        };
-        let cases: Vec<Case> = (0..4).map(case).collect();
+        let cases: Vec<Case> = (0..4).map(|n| Case::slabs(&format!("sub-{n}"), n % 2)).collect();
+        let atlas = cases[0].labels.as_ref().map(Atlas::of_labels);
         let map = (0..64).map(|v| if v / 16 + 1 == on { -9.0 } else { 1.0 }).collect();
         let classes = ["a".to_owned(), "b".to_owned()];
         let bench = Bench::of_maps(&cases, vec![map; 4], "test", &classes, Seed(1));
         let mut bench = bench.expect("bench");
-        (bench.atlas, bench.evidence) = (Some(&atlas), evidence);
+        (bench.atlas, bench.evidence) = (atlas.as_ref(), evidence);
         Suppressors.measure(&bench).expect("measured").remove(0).outcome
     }
 

@@ -151,28 +151,15 @@ mod tests {
     use crate::audit::case::Case;
     use crate::audit::tools::covariates::GAIN;
     use crate::image::atlas::Atlas;
-    use crate::image::{Grid, Labels, Mask};
     use crate::seed::Seed;
 
     /// Maps whose share in a slab of a head goes with its gain, or with nothing.
     fn followed(by_gain: bool) -> Vec<Finding> {
-        let grid = Grid::centred([4, 4, 4], [2.0; 3]).expect("grid");
-        let labels = Labels::new(grid.clone(), (0..64).map(|v| v / 16 + 1).collect());
-        let labels = labels.expect("labels");
-        let atlas = Atlas::of_labels(&labels);
         let mut s = Seed(6).stream("test/gain");
         let gains: Vec<f64> = (0..16).map(|_| s.normal()).collect();
         let case = |n: usize| Case {
-            id: format!("sub-{n:02}"),
-            class: n % 2,
-            data: vec![1.0; 64],
-            mask: Mask::new(grid.clone(), vec![true; 64]).expect("mask"),
-            labels: Some(labels.clone()),
-            truth: None,
-            held_out: true,
             covariates: [(GAIN.to_owned(), 500.0 + 90.0 * gains[n])].into(),
-            image_sha256: String::new(),
-            grid: grid.clone(),
+            ..Case::slabs(&format!("sub-{n:02}"), n % 2)
         };
         let cases: Vec<Case> = (0..16).map(case).collect();
         let mut map = |n: usize| -> Vec<f32> {
@@ -183,7 +170,8 @@ mod tests {
         let maps = (0..16).map(&mut map).collect();
         let classes = ["a".to_owned(), "b".to_owned()];
         let mut bench = Bench::of_maps(&cases, maps, "test", &classes, Seed(2)).expect("bench");
-        bench.atlas = Some(&atlas);
+        let atlas = cases[0].labels.as_ref().map(Atlas::of_labels);
+        bench.atlas = atlas.as_ref();
         CovariatesFollowed.measure(&bench).expect("measured")
     }
 

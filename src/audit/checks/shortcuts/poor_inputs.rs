@@ -182,16 +182,9 @@ mod tests {
     fn each_image_holds_only_what_its_name_says() {
         let grid = Grid::centred([6, 1, 1], [1.0; 3]).expect("grid");
         let case = Case {
-            id: "a".into(),
-            class: 0,
             data: vec![9.0, 1.0, 2.0, 3.0, 6.0, 7.0],
             mask: Mask::new(grid.clone(), vec![false, true, true, true, true, false]).expect("m"),
-            labels: None,
-            truth: None,
-            held_out: true,
-            covariates: std::collections::BTreeMap::new(),
-            image_sha256: String::new(),
-            grid,
+            ..Case::plain("a", 0, &grid)
         };
         assert_eq!(poor(&case, Left::Whole, 4.0), case.data);
         assert_eq!(poor(&case, Left::Background, 4.0), [9.0, 4.0, 4.0, 4.0, 4.0, 7.0]);

@@ -3,7 +3,7 @@ use std::collections::BTreeMap;
 use super::*;
 use crate::audit::case::Case;
 use crate::audit::tools::covariates::HEAD;
-use crate::image::{Grid, Labels, Mask};
+use crate::image::{Grid, Labels};
 use crate::seed::{Seed, Stream};
 
 /// Regions: slabs of 36 voxels.
@@ -18,19 +18,12 @@ fn cases(n: usize, class: &dyn Fn(usize) -> usize, age: &dyn Fn(usize) -> f64) -
     let grid = Grid::centred([6, 6, 6], [10.0; 3]).expect("grid");
     let labels: Vec<i32> = (0..216).map(|v| v / 36 + 1).collect();
     let of = |n: usize| Case {
-        id: format!("sub-{n:02}"),
-        class: class(n),
-        data: vec![1.0; 216],
-        mask: Mask::new(grid.clone(), vec![true; 216]).expect("mask"),
         labels: Some(Labels::new(grid.clone(), labels.clone()).expect("labels")),
-        truth: None,
-        held_out: true,
         covariates: BTreeMap::from([
             ("age_at_scan_weeks".to_owned(), age(n)),
             (HEAD.to_owned(), 300.0 + (n * 7 % 11) as f64),
         ]),
-        image_sha256: String::new(),
-        grid: grid.clone(),
+        ..Case::plain(&format!("sub-{n:02}"), class(n), &grid)
     };
     (0..n).map(of).collect()
 }
