@@ -1,5 +1,5 @@
 //! Multiply-adds on registers alone: the most that a core can do with an instruction set.
-#![expect(unsafe_code, reason = "calls of functions for instructions found at run time")]
+#![cfg_attr(target_arch = "x86_64", expect(unsafe_code, reason = "instructions found at run time"))]
 
 use std::hint::black_box;
 
@@ -24,6 +24,7 @@ fn operands() -> (f32, f32) {
 
 /// Those this processor has, narrowest first.
 pub fn bursts() -> Vec<Burst> {
+    #[cfg_attr(not(target_arch = "x86_64"), expect(unused_mut, reason = "there are no others"))]
     let mut all = vec![Burst { name: "portable", flops: 2 * CHAINS * 4, run: portable }];
     #[cfg(target_arch = "x86_64")]
     {

@@ -1,7 +1,7 @@
 //! Loops of a channel for fused blocks: scale, shift, ReLU and max pool in one pass, and the
 //! way back. Compiled for each instruction set and chosen at run time; no step is contracted
 //! and sums have fixed lanes, so all of them give the same bits.
-#![expect(unsafe_code, reason = "functions compiled for instructions the processor was asked for")]
+#![cfg_attr(target_arch = "x86_64", expect(unsafe_code, reason = "instructions found at run time"))]
 
 use super::super::array::Real;
 #[cfg(target_arch = "x86_64")]
