@@ -276,6 +276,19 @@ fn spread_axes(small: &[usize], large: &[usize]) -> Result<Vec<(usize, usize)>> 
     Ok(axes)
 }
 
+/// The axes of `large` that `small` has, and those it is spread along: extents of each and steps
+/// within `large`, outermost first.
+#[cfg(feature = "cuda")]
+fn spread_apart(small: &[usize], large: &[usize]) -> Result<[Vec<(usize, usize)>; 2]> {
+    let own = spread_axes(large, large)?;
+    let spread = spread_axes(small, large)?;
+    let some = |gone: bool| {
+        let axes = own.iter().zip(&spread).filter(move |(_, axis)| (axis.1 == 0) == gone);
+        axes.map(|(own, _)| *own).collect()
+    };
+    Ok([some(false), some(true)])
+}
+
 /// Index in `small` of every number of `large`.
 fn spread_index(small: &[usize], large: &[usize]) -> Result<impl Fn(usize) -> usize> {
     let axes = spread_axes(small, large)?;
@@ -311,7 +324,10 @@ pub fn gated(x: &Array, g: &Array, ws: &mut Workspace) -> Result<Array> {
 /// # Errors
 /// [`Error::Shape`] when shapes do not agree.
 pub fn gate_gradient(x: &Array, y: &Array, small: &[usize]) -> Result<Array> {
-    on_card!(x, card => card.by_host(&[x, y], |a| gate_gradient(&a[0], &a[1], small)));
+    on_card!(x, card => {
+        let [kept, gone] = spread_apart(small, x.shape())?;
+        card.gate_gradient([x, y], small, [&kept, &gone])
+    });
     let index = spread_index(small, x.shape())?;
     let mut sums = vec![0.0; small.iter().product()];
     by_type!(x, T => {

@@ -81,40 +81,77 @@ pub fn bent(x: &Array, numbers: [f64; 4], ws: &mut Workspace) -> Result<Array> {
     map(x, ws, |x| constant + if x > 0.0 { above } else { below } * x + square * x * x)
 }
 
-/// `f(x)` of every number, computed in f64, on the host.
+/// A function of one number with its derivative, computed in f64. A card knows it by its name, as a
+/// kernel of `cuda/kernels/curves.cu`.
+#[derive(Debug, Clone, Copy)]
+pub struct Function {
+    /// Name of the kernel.
+    pub name: &'static str,
+    /// `f(x)` for the settings.
+    pub value: fn(f64, [f64; 2]) -> f64,
+    /// `f'(x)` for the settings.
+    pub slope: fn(f64, [f64; 2]) -> f64,
+    /// Settings; 0 where a function has none.
+    pub settings: [f64; 2],
+}
+
+/// `f(x)` of every number.
 ///
 /// # Errors
 /// `E-DEVICE-003` when the card fails.
-pub fn map(x: &Array, ws: &mut Workspace, f: impl Fn(f64) -> f64 + Sync) -> Result<Array> {
-    on_card!(x, card => card.by_host(&[x], |x| map(&x[0], ws, f)));
+pub fn curve(x: &Array, of: &Function, ws: &mut Workspace) -> Result<Array> {
+    on_card!(x, card => card.curve(x, None, of));
+    map(x, ws, |x| (of.value)(x, of.settings))
+}
+
+/// `f'(x) · dy` of every two numbers.
+///
+/// # Errors
+/// [`Error::Shape`] when shapes differ.
+pub fn curve_backward(x: &Array, dy: &Array, of: &Function, ws: &mut Workspace) -> Result<Array> {
+    same(x, dy, "activation gradient")?;
+    on_card!(x, card => card.curve(x, Some(dy), of));
+    let mut dx = ws.take(x.dtype(), x.shape())?;
+    by_type!(x, T => {
+        let sources = x.host::<T>()?.par_chunks(PIECE).zip(dy.host::<T>()?.par_chunks(PIECE));
+        dx.host_mut::<T>()?.par_chunks_mut(PIECE).zip(sources).for_each(|(dx, (x, dy))| {
+            for ((dx, x), dy) in dx.iter_mut().zip(x).zip(dy) {
+                *dx = T::of((of.slope)(x.wide(), of.settings) * dy.wide());
+            }
+        });
+    });
+    Ok(dx)
+}
+
+/// `y` where `x > 0`, `slope_c · y` elsewhere, with a slope per channel of `[n, c, …]`.
+///
+/// # Errors
+/// [`Error::Shape`] when shapes differ.
+pub fn bent_by(x: &Array, y: &Array, slopes: &[f64], ws: &mut Workspace) -> Result<Array> {
+    same(x, y, "rectifier")?;
+    on_card!(x, card => card.bent_by(x, y, slopes));
+    let mut out = ws.take(x.dtype(), x.shape())?;
+    let voxels = x.shape()[2..].iter().product::<usize>().max(1);
+    by_type!(x, T => {
+        let sources = x.host::<T>()?.par_chunks(voxels).zip(y.host::<T>()?.par_chunks(voxels));
+        let channels = out.host_mut::<T>()?.par_chunks_mut(voxels).zip(sources).enumerate();
+        channels.for_each(|(channel, (out, (x, y)))| {
+            let slope = T::of(slopes[channel % slopes.len()]);
+            for ((out, &x), &y) in out.iter_mut().zip(x).zip(y) {
+                *out = if x > T::ZERO { y } else { y * slope };
+            }
+        });
+    });
+    Ok(out)
+}
+
+/// `f(x)` of every number, computed in f64, on the host.
+fn map(x: &Array, ws: &mut Workspace, f: impl Fn(f64) -> f64 + Sync) -> Result<Array> {
     let mut y = ws.take(x.dtype(), x.shape())?;
     by_type!(x, T => {
         let source = x.host::<T>()?.par_chunks(PIECE);
         y.host_mut::<T>()?.par_chunks_mut(PIECE).zip(source).for_each(|(y, x)| {
             y.iter_mut().zip(x).for_each(|(y, x)| *y = T::of(f(x.wide())));
-        });
-    });
-    Ok(y)
-}
-
-/// `f(a, b)` of every two numbers, computed in f64, on the host.
-///
-/// # Errors
-/// [`Error::Shape`] when shapes differ.
-pub fn map_two(
-    a: &Array,
-    b: &Array,
-    ws: &mut Workspace,
-    f: impl Fn(f64, f64) -> f64 + Sync,
-) -> Result<Array> {
-    same(a, b, "elementwise")?;
-    on_card!(a, card => card.by_host(&[a, b], |x| map_two(&x[0], &x[1], ws, f)));
-    let mut y = ws.take(a.dtype(), a.shape())?;
-    by_type!(a, T => {
-        let sources = a.host::<T>()?.par_chunks(PIECE).zip(b.host::<T>()?.par_chunks(PIECE));
-        y.host_mut::<T>()?.par_chunks_mut(PIECE).zip(sources).for_each(|(y, (a, b))| {
-            let pairs = a.iter().zip(b);
-            y.iter_mut().zip(pairs).for_each(|(y, (a, b))| *y = T::of(f(a.wide(), b.wide())));
         });
     });
     Ok(y)

@@ -31,7 +31,7 @@ fn places<T: Real>(
 /// # Errors
 /// `E-DEVICE-003` when the card fails.
 pub fn forward(x: &Array, logarithm: bool, ws: &mut Workspace) -> Result<Array> {
-    on_card!(x, card => card.by_host(&[x], |x| forward(&x[0], logarithm, ws)));
+    on_card!(x, card => card.softmax(x, None, logarithm));
     let mut y = ws.take(x.dtype(), x.shape())?;
     by_type!(x, T => {
         places(x.shape(), &[x.host::<T>()?], y.host_mut::<T>()?, |x, y| {
@@ -52,7 +52,7 @@ pub fn forward(x: &Array, logarithm: bool, ws: &mut Workspace) -> Result<Array> 
 /// [`crate::Error::Internal`] when the arrays are not in one place;
 /// `E-DEVICE-003` when the card fails.
 pub fn backward(y: &Array, dy: &Array, logarithm: bool, ws: &mut Workspace) -> Result<Array> {
-    on_card!(y, card => card.by_host(&[y, dy], |x| backward(&x[0], &x[1], logarithm, ws)));
+    on_card!(y, card => card.softmax(y, Some(dy), logarithm));
     let mut dx = ws.take(y.dtype(), y.shape())?;
     by_type!(y, T => {
         places(y.shape(), &[y.host::<T>()?, dy.host::<T>()?], dx.host_mut::<T>()?, |of, dx| {

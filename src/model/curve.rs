@@ -4,7 +4,8 @@
 use super::layer::{Gradients, Layer, Mode, Pass, Role, Saved};
 use crate::Result;
 use crate::card::Card;
-use crate::compute::{Array, Workspace, elementwise};
+use crate::compute::elementwise::{self, Function};
+use crate::compute::{Array, Workspace};
 
 /// What an activation file says of itself.
 #[derive(Debug)]
@@ -28,6 +29,14 @@ pub struct Curve {
     pub settings: [f64; 2],
 }
 
+impl Curve {
+    /// As [`crate::compute`] knows it; a card by the id of the layer.
+    fn function(&self) -> Function {
+        let Shape { card, value, slope, .. } = *self.shape;
+        Function { name: card.id, value, slope, settings: self.settings }
+    }
+}
+
 impl Layer for Curve {
     fn card(&self) -> &'static Card {
         self.shape.card
@@ -43,14 +52,12 @@ impl Layer for Curve {
         _: &mut Mode<'_>,
         ws: &mut Workspace,
     ) -> Result<(Array, Saved)> {
-        let (value, settings) = (self.shape.value, self.settings);
-        Ok((elementwise::map(inputs[0], ws, |x| value(x, settings))?, Saved::Nothing))
+        Ok((elementwise::curve(inputs[0], &self.function(), ws)?, Saved::Nothing))
     }
 
     fn backward(&self, pass: &Pass<'_>, _: bool, ws: &mut Workspace) -> Result<Gradients> {
-        let (slope, settings) = (self.shape.slope, self.settings);
-        let dx = elementwise::map_two(pass.inputs[0], pass.grad, ws, |x, g| slope(x, settings) * g);
-        Ok(Gradients { inputs: vec![dx?], parameters: Vec::new() })
+        let dx = elementwise::curve_backward(pass.inputs[0], pass.grad, &self.function(), ws)?;
+        Ok(Gradients { inputs: vec![dx], parameters: Vec::new() })
     }
 
     fn duplicate(&self) -> Result<Box<dyn Layer>> {

@@ -72,13 +72,16 @@ mod without_cuda {
 mod with_cuda {
     use std::path::Path;
 
-    use heatproof::compute::{Array, Workspace};
+    use heatproof::compute::{Array, Workspace, device};
     use heatproof::explain::{Composite, Start, explain};
+    use heatproof::model::layer::{Mode, Pass};
+    use heatproof::model::layers::LAYERS;
     use heatproof::model::network::Network;
     use heatproof::model::{Graph, tensors};
     use heatproof::seed::Seed;
 
-    use super::super::nets::{gap, ids};
+    use super::super::gradients::{Case, cases};
+    use super::super::nets::{gap, ids, random};
     use super::super::spine::{files, good, json, run, same};
     use super::super::support::golden;
 
@@ -175,6 +178,81 @@ mod with_cuda {
             }
         }
         assert_eq!(seen, 6 * ids().len());
+    }
+
+    /// What a layer makes on the way there and back, all its arrays where the input was: output and
+    /// gradients of the inputs, then gradients of the parameters.
+    fn there_and_back(case: &Case, train: bool, card: bool) -> [Vec<f64>; 2] {
+        let (mut dropout, ws) = (Seed(4).stream("dropout"), &mut Workspace::new());
+        let copy = |x: &Array| match (x.duplicate().expect("copy"), card) {
+            (x, true) => x.at_work().expect("card"),
+            (x, false) => x,
+        };
+        let inputs: Vec<Array> = case.inputs.iter().map(copy).collect();
+        let inputs: Vec<&Array> = inputs.iter().collect();
+        let mut mode = if train { Mode::Train(&mut dropout) } else { Mode::Infer };
+        let (y, saved) = case.layer.forward(&inputs, &mut mode, ws).expect(&case.what);
+        let grad = copy(&random(&mut Seed(4).stream("gradient"), y.shape(), true));
+        let pass = Pass { inputs: &inputs, output: &y, saved: &saved, grad: &grad };
+        let back = case.layer.backward(&pass, true, ws).expect(&case.what);
+        let made: Vec<&Array> = [&y].into_iter().chain(&back.inputs).collect();
+        assert!(made.iter().all(|a| a.on_host() != card), "{}: where it is", case.what);
+        let numbers = |a: &Array| a.to_f64().expect("numbers");
+        let parameters = back.parameters.iter().flat_map(numbers).collect();
+        [made.into_iter().flat_map(numbers).collect(), parameters]
+    }
+
+    #[test]
+    fn every_layer_stays_on_the_card_and_makes_what_it_makes_on_the_host() {
+        if !device::on_card().expect("device") {
+            eprintln!("skipped: HEATPROOF_DEVICE chooses no card");
+            return;
+        }
+        let mut s = Seed(22).stream("test/layers");
+        for layer in LAYERS {
+            for mut case in cases(layer.id, &mut s) {
+                for (_, slot) in case.layer.parameters_mut() {
+                    *slot = random(&mut s, slot.shape(), true);
+                }
+                for train in [true, false] {
+                    let [host, there] =
+                        [false, true].map(|card| there_and_back(&case, train, card));
+                    for (host, there) in host.iter().zip(&there) {
+                        let apart = gap(there, host);
+                        assert!(apart < 1e-12, "{}: {apart:e}", case.what);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Activations at the card's own exp, tanh and erfc, where they are hardest, against their values
+    /// and slopes in f64: an f32 result is off by its rounding and no more.
+    #[test]
+    fn activations_of_the_card_are_those_of_the_host_everywhere() {
+        if !device::on_card().expect("device") {
+            eprintln!("skipped: HEATPROOF_DEVICE chooses no card");
+            return;
+        }
+        let values: Vec<f64> = (-4000..=4000).map(|v| f64::from(v) * 0.01).collect();
+        let mut seen = 0;
+        for layer in LAYERS {
+            for case in cases(layer.id, &mut Seed(23).stream("test/curves")) {
+                if case.layer.parameters().is_empty() && case.layer.out_shape(&[&[1]]).is_ok() {
+                    let x = Array::from_vec(values.clone(), &[values.len(), 1]).expect("array");
+                    let what = format!("{} far and near", case.what);
+                    let case = Case { what, layer: case.layer, inputs: vec![x] };
+                    let [host, there] =
+                        [false, true].map(|card| there_and_back(&case, false, card));
+                    for (host, there) in host[0].iter().zip(&there[0]) {
+                        let limit = 1e-14 + 1e-12 * host.abs();
+                        assert!((host - there).abs() <= limit, "{}: {host} {there}", case.what);
+                    }
+                    seen += 1;
+                }
+            }
+        }
+        assert!(seen >= 12, "{seen}");
     }
 
     /// The network in f64, in this process.

@@ -24,7 +24,7 @@ def told(what):
 log = told("ProgramLog")
 if code != 0 or log:
     sys.exit(log.decode() or f"NVRTC failed with code {code}")
-made, kernels = told("PTX"), text.count(b"\nKERNEL(")
+made, kernels = told("PTX"), text.count(b"\nKERNEL(") + text.count(b"\nCURVE(")
 if made.count(b".entry") != kernels:
     sys.exit(f"{kernels} kernels in the source, {made.count(b'.entry')} in what NVRTC made")
 with open(ptx, "wb") as file:

@@ -1,5 +1,7 @@
 //! Blocks of numbers moved.
 
+use candle_core::DType;
+
 use super::super::array::Array;
 use super::super::blocks::Border;
 use super::Card;
@@ -8,6 +10,12 @@ use crate::Result;
 
 /// Axes of an array that is spread over another, at most.
 const AXES: usize = 6;
+
+/// Extents of axes and steps along them.
+type Axes = [(usize, usize)];
+
+/// Rows below this length are added by one thread each.
+const SHORT: usize = 128;
 
 /// Where rows lie: the first number and how far the next row's is.
 pub type Rows = (usize, usize);
@@ -98,16 +106,38 @@ impl Card {
     }
 
     /// `x · g` with `g` spread over `x`; extents and steps of `g` per axis, outermost first.
-    pub fn gated(&self, x: &Array, g: &Array, axes: &[(usize, usize)]) -> Result<Array> {
+    pub fn gated(&self, x: &Array, g: &Array, axes: &Axes) -> Result<Array> {
         let y = self.like(x)?;
         let arguments = [self.of(x)?, self.of(g)?, self.of(&y)?, spread(axes)];
         self.each("gated", x.dtype(), x.len(), &arguments)?;
         Ok(y)
     }
 
+    /// `blocks::gate_gradient`: extents and steps within `x` of the axes the gate has, and of those
+    /// it was spread along.
+    pub fn gate_gradient(
+        &self,
+        [x, y]: [&Array; 2],
+        small: &[usize],
+        axes: [&Axes; 2],
+    ) -> Result<Array> {
+        let rows: usize = small.iter().product();
+        let row = x.len() / rows.max(1);
+        let arguments = [self.of(x)?, self.of(y)?, spread(axes[0]), spread(axes[1])];
+        let sums = if row < SHORT {
+            let sums = self.room(DType::F64, &[rows])?;
+            let own = [self.of(&sums)?, row.into()];
+            self.each("gates", x.dtype(), rows, &[&arguments[..], &own].concat())?;
+            sums
+        } else {
+            self.sums_of_rows("row_gates", x.dtype(), [rows, row, 1], &arguments)?
+        };
+        self.narrowed(&sums, x.dtype(), small)
+    }
+
     /// The numbers of `x` in another order: extents of the result and steps within `x` per axis,
     /// outermost first.
-    pub fn picked(&self, x: &Array, shape: &[usize], axes: &[(usize, usize)]) -> Result<Array> {
+    pub fn picked(&self, x: &Array, shape: &[usize], axes: &Axes) -> Result<Array> {
         let y = self.room(x.dtype(), shape)?;
         self.each("picked", x.dtype(), y.len(), &[self.of(x)?, self.of(&y)?, spread(axes)])?;
         Ok(y)
@@ -115,7 +145,7 @@ impl Card {
 }
 
 /// Axes as kernels know them, short ones filled up in front.
-fn spread(axes: &[(usize, usize)]) -> Argument {
+fn spread(axes: &Axes) -> Argument {
     let missing = AXES.saturating_sub(axes.len());
     let fill = |empty: usize, of: fn(&(usize, usize)) -> usize| -> Vec<usize> {
         std::iter::repeat_n(empty, missing).chain(axes.iter().map(of)).collect()

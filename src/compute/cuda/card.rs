@@ -18,6 +18,7 @@ use crate::{Error, Result};
 const SOURCES: &[&str] = &[
     include_str!("kernels/prelude.cuh"),
     include_str!("kernels/elementwise.cu"),
+    include_str!("kernels/curves.cu"),
     include_str!("kernels/rows.cu"),
     include_str!("kernels/pools.cu"),
     include_str!("kernels/fused.cu"),

@@ -3,6 +3,7 @@
 use candle_core::{DType, Storage};
 
 use super::super::array::Array;
+use super::super::elementwise::Function;
 use super::Card;
 use super::launch::Argument;
 use crate::Result;
@@ -37,15 +38,52 @@ impl Card {
         })
     }
 
-    /// What the host makes of arrays, for operations that have no kernel: arrays go to the host and
-    /// the result comes back.
-    pub(in super::super) fn by_host(
-        &self,
-        arrays: &[&Array],
-        body: impl FnOnce(&[Array]) -> Result<Array>,
-    ) -> Result<Array> {
-        let fetched: Vec<Array> = arrays.iter().map(|a| a.fetched()).collect::<Result<_>>()?;
-        self.take(&body(&fetched)?)
+    /// Sums in f64 as numbers of an array's type.
+    pub(super) fn narrowed(&self, sums: &Array, dtype: DType, shape: &[usize]) -> Result<Array> {
+        let y = self.room(dtype, shape)?;
+        self.each("per_row", dtype, y.len(), &[self.of(sums)?, self.of(&y)?, 1usize.into()])?;
+        Ok(y)
+    }
+
+    /// `curve` and, with a gradient, `curve_backward`.
+    pub fn curve(&self, x: &Array, dy: Option<&Array>, of: &Function) -> Result<Array> {
+        let (y, g) = (self.like(x)?, dy.map(|dy| self.lent(dy)).transpose()?);
+        // What is not looked at stays unread: any array will do for it.
+        let g = g.as_ref().map_or(x, Lent::array);
+        let [a, b] = of.settings.map(Argument::from);
+        let arguments = [self.of(x)?, self.of(g)?, dy.is_some().into(), self.of(&y)?, a, b];
+        self.each(of.name, x.dtype(), x.len(), &arguments)?;
+        Ok(y)
+    }
+
+    /// `bent_by`.
+    pub fn bent_by(&self, x: &Array, y: &Array, slopes: &[f64]) -> Result<Array> {
+        let (out, y, slopes) = (self.like(x)?, self.lent(y)?, self.doubles(slopes)?);
+        let voxels: usize = x.shape()[2..].iter().product::<usize>().max(1);
+        let arguments = [
+            self.of(x)?,
+            self.of(y.array())?,
+            self.of(&slopes)?,
+            self.of(&out)?,
+            voxels.into(),
+            slopes.len().into(),
+        ];
+        self.each("bent_by", x.dtype(), x.len(), &arguments)?;
+        Ok(out)
+    }
+
+    /// `softmax::forward` and, with a gradient, `softmax::backward`.
+    pub fn softmax(&self, of: &Array, dy: Option<&Array>, logarithm: bool) -> Result<Array> {
+        let (made, dy) = (self.like(of)?, dy.map(|dy| self.lent(dy)).transpose()?);
+        let (channels, voxels) = (of.shape()[1], of.shape()[2..].iter().product::<usize>());
+        let mut arguments = vec![self.of(of)?];
+        if let Some(dy) = &dy {
+            arguments.push(self.of(dy.array())?);
+        }
+        arguments.extend([self.of(&made)?, voxels.into(), channels.into(), logarithm.into()]);
+        let kernel = if dy.is_some() { "softmax_backward" } else { "softmax" };
+        self.each(kernel, of.dtype(), of.shape()[0] * voxels, &arguments)?;
+        Ok(made)
     }
 
     /// `relu`.

@@ -84,7 +84,6 @@ fn elementwise_steps_and_sums() {
         alike("bent", &[&x], limit, |a, ws| {
             Ok(numbers(&elementwise::bent(&a[0], [1.5, -0.5, 0.25, 0.75], ws)?))
         });
-        alike("map", &[&x], 0.0, |a, ws| Ok(numbers(&elementwise::map(&a[0], ws, f64::exp)?)));
         alike("per_sample", &[&x], 0.0, |a, ws| {
             Ok(numbers(&elementwise::per_sample(&a[0], &[0.1, -3.0], ws)?))
         });
@@ -98,9 +97,18 @@ fn elementwise_steps_and_sums() {
             let found = [elementwise::any_negative(&a[0])?, elementwise::any_negative(&none)?];
             Ok(found.map(|f| f64::from(u8::from(f))).to_vec())
         });
-        alike("softmax", &[&array(&[4, 3], dtype, s)], limit, |a, ws| {
-            Ok(numbers(&softmax::forward(&a[0], true, ws)?))
+        alike("bent_by", &[&x, &y], 0.0, |a, ws| {
+            Ok(numbers(&elementwise::bent_by(&a[0], &a[1], &[0.25, -1.5, 2.0], ws)?))
         });
+        for (shape, logarithm) in [(&[4, 3][..], true), (&[4, 3], false), (&[2, 3, 5, 7, 4], true)]
+        {
+            let (x, y) = (array(shape, dtype, s), array(shape, dtype, s));
+            alike("softmax", &[&x, &y], limit, |a, ws| {
+                let y = softmax::forward(&a[0], logarithm, ws)?;
+                let dx = softmax::backward(&y, &a[1], logarithm, ws)?;
+                Ok([numbers(&y), numbers(&dx)].concat())
+            });
+        }
     });
 }
 
@@ -338,12 +346,21 @@ fn blocks_are_moved() {
             let sums = blocks::border_sums(&padded, small, before)?;
             Ok([numbers(&padded), numbers(&back), sums].concat())
         });
-        let gate = array(&[3, 2, 1, 1, 1], dtype, s);
-        alike("gated", &[&x, &gate], limit, |a, ws| {
-            let y = blocks::gated(&a[0], &a[1], ws)?;
-            let dg = blocks::gate_gradient(&a[0], &y, a[1].shape())?;
-            Ok([numbers(&y), numbers(&dg)].concat())
-        });
+        let wide = array(&[3, 2, 14, 13, 15], dtype, s);
+        for (x, gate) in [
+            (&x, [3, 2, 1, 1, 1]),
+            (&x, [3, 1, 4, 3, 5]),
+            (&x, [3, 2, 1, 3, 1]),
+            (&wide, [3, 1, 1, 1, 1]),
+            (&wide, [3, 2, 1, 1, 15]),
+        ] {
+            alike("gated", &[x, &array(&gate, dtype, s)], limit, |a, ws| {
+                let y = blocks::gated(&a[0], &a[1], ws)?;
+                let dg = blocks::gate_gradient(&a[0], &y, a[1].shape())?;
+                assert_eq!(dg.on_host(), a[0].on_host());
+                Ok([numbers(&y), numbers(&dg)].concat())
+            });
+        }
         alike("reversed", &[&x], 0.0, |a, _| Ok(numbers(&blocks::reversed(&a[0])?)));
     });
 }

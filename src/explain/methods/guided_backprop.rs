@@ -5,7 +5,8 @@ use super::super::backward;
 use super::{Method, Number, Question, number, plain};
 use crate::Result;
 use crate::card::{Better, Card};
-use crate::compute::{Array, Workspace, elementwise};
+use crate::compute::elementwise::{self, Function};
+use crate::compute::{Array, Workspace};
 use crate::model::layer::{Gradients, Pass};
 
 /// What guided backpropagation says of itself.
@@ -112,8 +113,13 @@ fn deconvnet(of: &Question<'_>, _: &[f64], ws: &mut Workspace) -> Result<Array> 
 
 fn beta_smooth(of: &Question<'_>, numbers: &[f64], ws: &mut Workspace) -> Result<Array> {
     let beta = numbers.first().copied().unwrap_or_default();
+    let smooth = Function {
+        name: "softplus",
+        value: |x, [beta, _]| x.max(0.0) + (-(beta * x).abs()).exp().ln_1p() / beta,
+        slope: |x, [beta, _]| 1.0 / (1.0 + (-beta * x).exp()),
+        settings: [beta, 0.0],
+    };
     at_rectifiers(of, ws, &|pass, ws| {
-        let slope = elementwise::map(pass.inputs[0], ws, |x| 1.0 / (1.0 + (-beta * x).exp()))?;
-        elementwise::times(&slope, pass.grad, ws)
+        elementwise::curve_backward(pass.inputs[0], pass.grad, &smooth, ws)
     })
 }

@@ -47,7 +47,7 @@ impl Layer for Dropout {
         let draw = |_| if stream.chance(self.rate) { 0.0 } else { keep };
         let factors: Vec<f64> = (0..inputs[0].len()).map(draw).collect();
         let factors = Array::from_vec(factors, inputs[0].shape())?;
-        let factors = crate::by_type!(inputs[0], T => factors.cast::<T>()?);
+        let factors = crate::by_type!(inputs[0], T => factors.cast::<T>()?).beside(inputs[0])?;
         Ok((elementwise::times(inputs[0], &factors, ws)?, Saved::Factors(factors)))
     }
 

@@ -2,7 +2,7 @@
 
 use super::super::layer::{Gradients, Layer, Mode, Pass, Role, Saved};
 use crate::card::{Better, Card};
-use crate::compute::{Array, Workspace, batch_norm, elementwise};
+use crate::compute::{Array, Workspace, elementwise};
 use crate::seed::Stream;
 use crate::{Error, Result};
 
@@ -39,13 +39,7 @@ impl PRelu {
 
     /// `y` scaled by the slopes where `x` is not positive.
     fn bent(&self, x: &Array, y: &Array, ws: &mut Workspace) -> Result<Array> {
-        let slope = self.slope.to_f64()?;
-        let scaled = batch_norm::affine(y, &slope, &vec![0.0; slope.len()], ws)?;
-        let above = elementwise::map_two(x, y, ws, |x, y| if x > 0.0 { y } else { 0.0 })?;
-        let mut bent = elementwise::map_two(x, &scaled, ws, |x, s| if x > 0.0 { 0.0 } else { s })?;
-        elementwise::add_to(&mut bent, &above)?;
-        [above, scaled].into_iter().for_each(|a| ws.give(a));
-        Ok(bent)
+        elementwise::bent_by(x, y, &self.slope.to_f64()?, ws)
     }
 }
 
@@ -73,9 +67,10 @@ impl Layer for PRelu {
     fn backward(&self, pass: &Pass<'_>, _: bool, ws: &mut Workspace) -> Result<Gradients> {
         let x = pass.inputs[0];
         let dx = self.bent(x, pass.grad, ws)?;
-        let below = elementwise::map_two(x, pass.grad, ws, |x, g| x.min(0.0) * g)?;
-        let slopes = elementwise::channel_sums(&below)?;
-        ws.give(below);
+        let below = elementwise::part(x, false, ws)?;
+        let product = elementwise::times(&below, pass.grad, ws)?;
+        let slopes = elementwise::channel_sums(&product)?;
+        [below, product].into_iter().for_each(|a| ws.give(a));
         Ok(Gradients { inputs: vec![dx], parameters: vec![slopes] })
     }
 

@@ -21,13 +21,17 @@ extern thread_local Dimensions threadIdx, blockIdx, blockDim, gridDim;
 
 void __syncthreads();
 
+using std::erfc;
 using std::exp;
+using std::expm1;
 using std::fabs;
 using std::fma;
 using std::fmax;
 using std::fmin;
 using std::log;
+using std::log1p;
 using std::sqrt;
+using std::tanh;
 
 struct Kernel {
     const char *name;

@@ -56,25 +56,46 @@ struct Spread {
     int extent[6], step[6];
 };
 
+// Where number `at` of the axes lies.
+__device__ __forceinline__ Index place_in(const Spread &s, Index at) {
+    Index from = 0;
+    for (int a = 5; a >= 0; --a) {
+        from += at % s.extent[a] * s.step[a];
+        at /= s.extent[a];
+    }
+    return from;
+}
+
 KERNEL(gated)(const Real *x, const Real *g, Real *y, Spread s, Index count) {
+    EACH(at, count) y[at] = x[at] * g[place_in(s, at)];
+}
+
+// Sums of x * y over the axes along which a gate was spread, `gone`; a row is a number of the gate, which
+// the others, `kept`, place.
+KERNEL(row_gates)(const Real *x, const Real *y, Spread kept, Spread gone, double *out, Index row, int pieces) {
+    Index start = place_in(kept, blockIdx.x);
+    double mine[1] = {0};
+    EACH_OF_ROW(at) {
+        Index of = start + place_in(gone, at);
+        mine[0] += (double)x[of] * y[of];
+    }
+    put_sums(mine, out, pieces);
+}
+
+// The same for short rows, one thread each.
+KERNEL(gates)(const Real *x, const Real *y, Spread kept, Spread gone, double *out, Index row, Index count) {
     EACH(at, count) {
-        Index rest = at, from = 0;
-        for (int a = 5; a >= 0; --a) {
-            from += rest % s.extent[a] * s.step[a];
-            rest /= s.extent[a];
+        Index start = place_in(kept, at);
+        double sum = 0;
+        for (Index i = 0; i < row; ++i) {
+            Index of = start + place_in(gone, i);
+            sum += (double)x[of] * y[of];
         }
-        y[at] = x[at] * g[from];
+        out[at] = sum;
     }
 }
 
 // Numbers in another order of axes.
 KERNEL(picked)(const Real *x, Real *y, Spread s, Index count) {
-    EACH(at, count) {
-        Index rest = at, from = 0;
-        for (int a = 5; a >= 0; --a) {
-            from += rest % s.extent[a] * s.step[a];
-            rest /= s.extent[a];
-        }
-        y[at] = x[from];
-    }
+    EACH(at, count) y[at] = x[place_in(s, at)];
 }
