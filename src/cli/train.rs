@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use super::exit::ExitCode;
 use super::term::{self, Terminal};
 use crate::cohort::{Cohort, Target};
+use crate::compute::Precision;
 use crate::image::normalise::{self, Method, Outside};
 use crate::train::prepare::InputChoice;
 use crate::train::run::{RunSettings, TrainSummary, cross_validate};
@@ -64,6 +65,10 @@ pub struct Args {
     /// Images per step
     #[arg(long, value_name = "N")]
     batch: Option<usize>,
+    /// How exactly a card's convolutions are made while training: f32, or tf32 (faster; needs --device
+    /// cuda); explaining and auditing are always f32
+    #[arg(long, value_name = "NAME")]
+    precision: Option<Precision>,
     /// Seed of everything random; 1 when not given
     #[arg(long)]
     seed: Option<u64>,
@@ -74,8 +79,6 @@ pub struct Args {
 /// # Errors
 /// Those of the readers and of [`cross_validate`].
 pub fn run(args: &Args, terminal: &Terminal) -> Result<ExitCode> {
-    let cohort = Cohort::read(&args.data)?;
-    let target = Target::parse(&args.target)?;
     let mut fit = match &args.settings {
         Some(file) => Settings::parse(&files::read_toml(file)?, &file.display().to_string())?,
         None => Settings::default(),
@@ -84,6 +87,10 @@ pub fn run(args: &Args, terminal: &Terminal) -> Result<ExitCode> {
     fit.epochs = args.epochs.unwrap_or(fit.epochs);
     fit.lr = args.lr.unwrap_or(fit.lr);
     fit.batch = args.batch.unwrap_or(fit.batch);
+    fit.precision = args.precision.unwrap_or(fit.precision);
+    fit.precision.check()?;
+    let cohort = Cohort::read(&args.data)?;
+    let target = Target::parse(&args.target)?;
     let settings = RunSettings {
         architecture: args.architecture.clone(),
         members: args.members,

@@ -16,8 +16,30 @@ use super::host::columns::Frame;
 use super::host::conv3d::{self as host, Channels};
 use super::host::isa::Isa;
 use super::place::on_card;
+use super::precision::Precision;
 use super::workspace::Workspace;
 use crate::{Error, Result, by_type};
+
+/// How sums may be made, and how exactly in a training.
+#[derive(Debug, Clone, Copy)]
+pub struct How {
+    /// Kind of sums.
+    pub sums: Sums,
+    /// Precision on a card.
+    pub precision: Precision,
+}
+
+impl From<Sums> for How {
+    fn from(sums: Sums) -> Self {
+        Self { sums, precision: Precision::F32 }
+    }
+}
+
+impl From<Precision> for How {
+    fn from(precision: Precision) -> Self {
+        Self { sums: Sums::Any, precision }
+    }
+}
 
 fn checked(x: [usize; 5], w: [usize; 5], g: &ConvGeometry) -> Result<[usize; 3]> {
     let fits = g.groups > 0
@@ -56,10 +78,10 @@ pub fn forward_rectified(
     g: &ConvGeometry,
     ws: &mut Workspace,
 ) -> Result<Array> {
-    convolved(x, w, b, g, (Sums::Any, true), ws)
+    convolved(x, w, b, g, (Sums::Any.into(), true), ws)
 }
 
-/// [`forward`] with sums of one kind.
+/// [`forward`] with sums of one kind or precision.
 ///
 /// # Errors
 /// [`Error::Shape`] when shapes do not agree.
@@ -68,10 +90,10 @@ pub fn forward_as(
     w: &Array,
     b: Option<&Array>,
     g: &ConvGeometry,
-    sums: Sums,
+    how: impl Into<How>,
     ws: &mut Workspace,
 ) -> Result<Array> {
-    convolved(x, w, b, g, (sums, false), ws)
+    convolved(x, w, b, g, (how.into(), false), ws)
 }
 
 fn convolved(
@@ -79,7 +101,7 @@ fn convolved(
     w: &Array,
     b: Option<&Array>,
     g: &ConvGeometry,
-    (sums, rectify): (Sums, bool),
+    (how, rectify): (How, bool),
     ws: &mut Workspace,
 ) -> Result<Array> {
     let (xs, wsh) = (five(x, "conv3d input")?, five(w, "conv3d weight")?);
@@ -89,7 +111,8 @@ fn convolved(
     }
     on_card!(x, card => {
         let channels = [xs[1], wsh[0]];
-        let shapes = on_card(g, xs[0], channels, [[xs[2], xs[3], xs[4]], out]);
+        let extents = [[xs[2], xs[3], xs[4]], out];
+        let shapes = on_card(g, xs[0], channels, extents, how.precision);
         cuda::convolution::forward(card, [x, w], b, &shapes, rectify)
     });
     let mut y = ws.take(x.dtype(), &[xs[0], wsh[0], out[0], out[1], out[2]])?;
@@ -98,7 +121,7 @@ fn convolved(
     if x.dtype() == DType::F32 {
         let bias = b.map(|b| b.host::<f32>()).transpose()?;
         let (x, w, y) = (x.host::<f32>()?, w.host::<f32>()?, y.host_mut::<f32>()?);
-        fast(&frame, channels, sums).forward((x, w), (bias, rectify), ws.packed(), y);
+        fast(&frame, channels, how.sums).forward((x, w), (bias, rectify), ws.packed(), y);
     } else {
         let bias = b.map(|b| b.host::<f64>()).transpose()?;
         let (x, w, y) = (x.host::<f64>()?, w.host::<f64>()?, y.host_mut::<f64>()?);
@@ -110,15 +133,16 @@ fn convolved(
     Ok(y)
 }
 
-/// Shapes as the card's kernels take them: channels and extents of input and output.
+/// Shapes, and precision, as the card's kernels take them: channels and extents of input and output.
 #[cfg(feature = "cuda")]
 fn on_card(
     geometry: &ConvGeometry,
     batch: usize,
     channels: [usize; 2],
     [input, output]: [[usize; 3]; 2],
+    precision: Precision,
 ) -> cuda::convolution::Shapes<'_> {
-    cuda::convolution::Shapes { geometry, batch, channels, input, output }
+    cuda::convolution::Shapes { geometry, batch, channels, input, output, precision }
 }
 
 /// The kernels of f32.
@@ -142,7 +166,7 @@ pub fn grad_input(
     grad_input_as(dy, w, g, input, Sums::Any, ws)
 }
 
-/// [`grad_input`] with sums of one kind.
+/// [`grad_input`] with sums of one kind or precision.
 ///
 /// # Errors
 /// [`Error::Shape`] when shapes do not agree.
@@ -151,9 +175,10 @@ pub fn grad_input_as(
     w: &Array,
     g: &ConvGeometry,
     input: [usize; 3],
-    sums: Sums,
+    how: impl Into<How>,
     ws: &mut Workspace,
 ) -> Result<Array> {
+    let how = how.into();
     let (ys, wsh) = (five(dy, "conv3d output gradient")?, five(w, "conv3d weight")?);
     let xs = [ys[0], wsh[1] * g.groups, input[0], input[1], input[2]];
     let out = checked(xs, wsh, g)?;
@@ -161,7 +186,7 @@ pub fn grad_input_as(
         return Err(Error::shape("conv3d output gradient", out, ys));
     }
     on_card!(dy, card => {
-        let shapes = on_card(g, xs[0], [xs[1], wsh[0]], [input, out]);
+        let shapes = on_card(g, xs[0], [xs[1], wsh[0]], [input, out], how.precision);
         cuda::convolution::grad_input(card, [dy, w], &shapes)
     });
     let mut dx = ws.take(dy.dtype(), &xs)?;
@@ -169,7 +194,7 @@ pub fn grad_input_as(
     let channels = Channels { batch: xs[0], input: xs[1], output: wsh[0], groups: g.groups };
     if dy.dtype() == DType::F32 {
         let (dy, w, dx) = (dy.host::<f32>()?, w.host::<f32>()?, dx.host_mut::<f32>()?);
-        fast(&frame, channels, sums).grad_input(dy, w, ws.packed(), dx);
+        fast(&frame, channels, how.sums).grad_input(dy, w, ws.packed(), dx);
     } else {
         let (dy, w, dx) = (dy.host::<f64>()?, w.host::<f64>()?, dx.host_mut::<f64>()?);
         host::grad_input(&frame, channels, dy, w, dx);
@@ -182,6 +207,21 @@ pub fn grad_input_as(
 /// # Errors
 /// [`Error::Shape`] when shapes do not agree.
 pub fn grad_weight(x: &Array, dy: &Array, g: &ConvGeometry, ws: &mut Workspace) -> Result<Array> {
+    grad_weight_in(Precision::F32, x, dy, g, ws)
+}
+
+/// [`grad_weight`] in a precision.
+///
+/// # Errors
+/// [`Error::Shape`] when shapes do not agree.
+pub fn grad_weight_in(
+    precision: Precision,
+    x: &Array,
+    dy: &Array,
+    g: &ConvGeometry,
+    ws: &mut Workspace,
+) -> Result<Array> {
+    let _ = precision; // the host has f32 alone
     let (xs, ys) = (five(x, "conv3d input")?, five(dy, "conv3d output gradient")?);
     let [kk, kj, ki] = g.kernel;
     let wsh = [ys[1], xs[1] / g.groups.max(1), kk, kj, ki];
@@ -190,7 +230,8 @@ pub fn grad_weight(x: &Array, dy: &Array, g: &ConvGeometry, ws: &mut Workspace) 
         return Err(Error::shape("conv3d output gradient", out, ys));
     }
     on_card!(x, card => {
-        let shapes = on_card(g, xs[0], [xs[1], ys[1]], [[xs[2], xs[3], xs[4]], out]);
+        let extents = [[xs[2], xs[3], xs[4]], out];
+        let shapes = on_card(g, xs[0], [xs[1], ys[1]], extents, precision);
         cuda::convolution::grad_weight(card, [x, dy], &shapes)
     });
     let mut dw = ws.take(x.dtype(), &wsh)?;

@@ -28,6 +28,7 @@ mod host;
 pub mod marks;
 mod place;
 pub mod pool3d;
+pub mod precision;
 pub mod rates;
 pub mod reference;
 pub mod relevance;
@@ -38,6 +39,7 @@ pub mod workspace;
 pub use array::{Array, Real, five};
 pub use geometry::{ConvGeometry, PoolGeometry};
 pub use marks::Marks;
+pub use precision::Precision;
 pub use workspace::Workspace;
 
 /// The instruction set the kernels run with: `avx512`, `avx2` or `portable`.

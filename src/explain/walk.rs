@@ -7,7 +7,7 @@ use super::rules::Applied;
 use super::terms::Bounds;
 use crate::compute::flow::{Flow, Winners};
 use crate::compute::relevance::Served;
-use crate::compute::{Array, Workspace, blocks, elementwise, five, relevance};
+use crate::compute::{Array, Precision, Workspace, blocks, elementwise, five, relevance};
 use crate::model::Graph;
 use crate::model::graph::{From, Node, Trace, accumulate};
 use crate::model::layer::{Pass, PerSample, Role};
@@ -177,7 +177,13 @@ impl<'a> Walk<'a> {
         let same = |r: Flow<'a>| Handed { same: true, ..flows(vec![r], "pass") };
         // What the layer's own backward pass makes of an array.
         let back = |grad: &Array, ws: &mut Workspace| -> Result<Vec<Array>> {
-            let pass = Pass { inputs: &inputs, output, saved: &self.trace.saved[n], grad };
+            let pass = Pass {
+                inputs: &inputs,
+                output,
+                saved: &self.trace.saved[n],
+                grad,
+                precision: Precision::F32,
+            };
             Ok(node.layer.backward(&pass, true, ws)?.inputs)
         };
         match node.layer.role() {

@@ -8,6 +8,7 @@ use super::architecture::{ArchitectureSpec, MOST_MEMBERS, build};
 use super::graph::Graph;
 use super::input::InputSpec;
 use super::tensors;
+use crate::compute::Precision;
 use crate::files::{read_limited, sha256_hex, write_whole};
 use crate::seed::Seed;
 use crate::{Error, Result};
@@ -44,6 +45,10 @@ pub struct TrainingSummary {
     pub validation: Vec<String>,
     /// Ids of the rows the network never saw.
     pub held_out: Vec<String>,
+    /// How exactly convolutions were made; missing where earlier versions, which knew f32 alone,
+    /// wrote it.
+    #[serde(default)]
+    pub precision: Precision,
     /// SHA-256 of settings and data of the fit.
     pub key: String,
 }

@@ -11,7 +11,7 @@ use std::ops::Range;
 use super::layer::{Layer, Mode, Pass, Saved};
 use super::layers::batch_norm::BatchNorm;
 use crate::Result;
-use crate::compute::{Array, Workspace, batch_norm, blocks, device, elementwise, fused};
+use crate::compute::{Array, Precision, Workspace, batch_norm, blocks, device, elementwise, fused};
 
 /// What the pass forward leaves.
 #[derive(Debug)]
@@ -99,16 +99,17 @@ pub fn backward(
     (affine, norm): (&dyn Layer, &BatchNorm),
     (x, statistics, kernel): (&Array, &Saved, [usize; 3]),
     mut kept: Vec<Option<Array>>,
-    block: (&fused::Rectified, &Array),
+    (done, grad, precision): (&fused::Rectified, &Array, Precision),
     ws: &mut Workspace,
 ) -> Result<[Vec<Array>; 2]> {
     let (pieces, _) = pieces(affine, x)?;
-    let (affine, norm) = norm.fused_backward(block, statistics, kernel, |of, back| {
+    let (affine, norm) = norm.fused_backward((done, grad), statistics, kernel, |of, back| {
         for (piece, kept) in pieces.iter().zip(&kept) {
             if kept.is_some() || of.told_by_output() {
                 back.add(piece.clone(), kept.as_ref())?;
                 continue;
             }
+            // Only the host makes it again, which has one precision.
             let z = made(affine, x, piece, &mut Mode::Infer, ws)?;
             back.add(piece.clone(), Some(&z))?;
             ws.give(z);
@@ -122,7 +123,8 @@ pub fn backward(
                 None => affine.forward(&[&part], &mut Mode::Infer, ws)?.0,
             };
             back.spread(piece.start, &mut z)?;
-            let pass = Pass { inputs: &[&part], output: &z, saved: &Saved::Centred, grad: &z };
+            let (saved, grad) = (&Saved::Centred, &z);
+            let pass = Pass { inputs: &[&part], output: &z, saved, grad, precision };
             let made = affine.backward(&pass, false, ws)?.parameters;
             [part, z].into_iter().for_each(|a| ws.give(a));
             if sums.is_empty() {

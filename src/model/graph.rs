@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::OnceLock;
 
 use super::layer::{Gradients, Layer, Mode, Pass, Role, Saved};
-use crate::compute::{Array, Workspace, device};
+use crate::compute::{Array, Precision, Workspace, device};
 use crate::{Error, Result};
 
 /// Where a node's input comes from.
@@ -293,7 +293,13 @@ impl Graph {
             let node = &self.nodes[n];
             let inputs: Vec<&Array> = node.inputs.iter().map(|&f| trace.at(f)).collect();
             let output = &trace.outputs[n];
-            let pass = Pass { inputs: &inputs, output, saved: &trace.saved[n], grad: &grad };
+            let pass = Pass {
+                inputs: &inputs,
+                output,
+                saved: &trace.saved[n],
+                grad: &grad,
+                precision: Precision::F32,
+            };
             let wanted = input_too || node.inputs.iter().any(|f| *f != From::Input);
             let back = match instead(node, &pass, ws)? {
                 Some(back) => back,

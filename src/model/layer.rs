@@ -7,16 +7,26 @@ use super::layers::batch_norm::BatchNorm;
 use crate::Result;
 use crate::card::Card;
 use crate::compute::conv3d::Sums;
-use crate::compute::{Array, Marks, Workspace};
+use crate::compute::{Array, Marks, Precision, Workspace};
 use crate::seed::Stream;
 
 /// How a forward pass runs.
 #[derive(Debug)]
 pub enum Mode<'a> {
-    /// Batch statistics and dropout, drawn from the stream.
-    Train(&'a mut Stream),
+    /// Batch statistics and dropout, drawn from the stream; convolutions in this precision.
+    Train(&'a mut Stream, Precision),
     /// Running statistics, no dropout.
     Infer,
+}
+
+impl Mode<'_> {
+    /// How exactly convolutions are made: f32 but in a training that asks for less.
+    pub fn precision(&self) -> Precision {
+        match self {
+            Self::Train(_, precision) => *precision,
+            Self::Infer => Precision::F32,
+        }
+    }
 }
 
 /// What a forward pass keeps for the way back.
@@ -163,6 +173,8 @@ pub struct Pass<'a> {
     pub saved: &'a Saved,
     /// Gradient (or relevance) of the output.
     pub grad: &'a Array,
+    /// How exactly convolutions are made.
+    pub precision: Precision,
 }
 
 /// What relevance does at a layer.

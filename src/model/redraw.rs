@@ -2,7 +2,7 @@
 
 use super::graph::{From, Graph, Trace};
 use super::layer::{Mode, Role};
-use crate::compute::{Array, Workspace};
+use crate::compute::{Array, Precision, Workspace};
 use crate::seed::{Seed, Stream};
 use crate::{Error, Result};
 
@@ -105,7 +105,10 @@ impl Graph {
         for n in 0..changed.len() {
             let inputs = &graph.nodes()[n].inputs;
             changed[n] |= inputs.iter().any(|f| matches!(f, From::Node(m) if changed[*m]));
-            let mut mode = if changed[n] { Mode::Train(&mut *dropout) } else { Mode::Infer };
+            let mut mode = match changed[n] {
+                true => Mode::Train(&mut *dropout, Precision::F32),
+                false => Mode::Infer,
+            };
             graph.extend(&mut trace, n, &mut mode, ws)?;
         }
         let nodes = self.nodes_mut().iter_mut().zip(&trace.saved).zip(changed);

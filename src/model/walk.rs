@@ -7,7 +7,7 @@ use super::graph::{From, Graph, Node, Trace, accumulate};
 use super::layer::{Gradients, Layer, Mode, Part, Pass, Saved};
 use super::layers::batch_norm::BatchNorm;
 use super::plan::{Block, Step, inference, training};
-use crate::compute::{Array, Marks, Workspace, device, fused};
+use crate::compute::{Array, Marks, Precision, Workspace, device, fused};
 use crate::seed::Stream;
 use crate::{Error, Result};
 
@@ -132,9 +132,25 @@ impl Graph {
         dropout: &mut Stream,
         ws: &mut Workspace,
     ) -> Result<Update> {
+        self.train_step_in(Precision::F32, x, loss, dropout, ws)
+    }
+
+    /// [`Graph::train_step`] with convolutions in a precision.
+    ///
+    /// # Errors
+    /// As [`Graph::forward`].
+    pub fn train_step_in(
+        &mut self,
+        precision: Precision,
+        x: &Array,
+        loss: &mut dyn FnMut(&Array) -> Result<(f64, Array)>,
+        dropout: &mut Stream,
+        ws: &mut Workspace,
+    ) -> Result<Update> {
         let mut walk = Walk::new(self.nodes(), x, training(self.nodes()));
+        walk.precision = precision;
         for step in walk.steps.clone() {
-            walk.forward(step, &mut Mode::Train(dropout), ws)?;
+            walk.forward(step, &mut Mode::Train(dropout, precision), ws)?;
         }
         let logits = walk.outputs.last().and_then(Option::as_ref);
         let logits = logits.ok_or_else(|| Error::internal("an empty graph"))?;
@@ -173,6 +189,8 @@ struct Walk<'a> {
     nodes: &'a [Node],
     steps: Vec<Step>,
     input: &'a Array,
+    /// Of the convolutions on the way back.
+    precision: Precision,
     /// Outputs still needed, by node; a block has that of its last alone.
     outputs: Vec<Option<Array>>,
     /// What the first block kept of its affine layer's output.
@@ -203,6 +221,7 @@ impl<'a> Walk<'a> {
             nodes,
             steps,
             input,
+            precision: Precision::F32,
             outputs: nodes.iter().map(|_| None).collect(),
             kept: Vec::new(),
             saved: nodes.iter().map(|_| Saved::Nothing).collect(),
@@ -296,7 +315,8 @@ impl<'a> Walk<'a> {
                     let wanted = self.nodes[n].inputs.iter().any(|f| *f != From::Input);
                     // an affine layer's output has become its gradient; it does not look
                     let output = self.outputs[n].as_ref().unwrap_or(&grad);
-                    let pass = Pass { inputs: &inputs, output, saved: &self.saved[n], grad: &grad };
+                    let (saved, precision) = (&self.saved[n], self.precision);
+                    let pass = Pass { inputs: &inputs, output, saved, grad: &grad, precision };
                     let back = self.nodes[n].layer.backward(&pass, wanted, ws)?;
                     (back, n, self.nodes[n].inputs.clone())
                 }
@@ -309,7 +329,8 @@ impl<'a> Walk<'a> {
                     let kept = std::mem::take(&mut self.kept);
                     let (affine, norm) = self.first(n, block)?;
                     let given = (self.input, &self.saved[n + 1], block.kernel);
-                    let back = first::backward((affine, norm), given, kept, (&done, &grad), ws)?;
+                    let block = (&done, &grad, self.precision);
+                    let back = first::backward((affine, norm), given, kept, block, ws)?;
                     ws.give(done.output);
                     done.winners.recycle(ws);
                     let [affine, norm] = back;

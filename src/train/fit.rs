@@ -98,6 +98,7 @@ pub fn fit_network<N: Network>(
     progress: &dyn Progress,
 ) -> Result<Fitted<N>> {
     settings.check()?;
+    settings.precision.check()?;
     check(task)?;
     let mut run = Run::new(network, key(identity, task, settings)?, task, settings)?;
     if let Some(path) = checkpoint {
@@ -234,7 +235,7 @@ impl<N: Network> Run<N> {
             let (value, gradients) = self.network.train_step(
                 &x,
                 &mut |logits| loss.of(logits, &aims),
-                &mut dropout,
+                (&mut dropout, settings.precision),
                 &mut self.workspace,
             )?;
             rate = schedule.rate(self.marks.steps);

@@ -1,4 +1,5 @@
 use super::*;
+use crate::compute::Precision;
 use crate::progress::Silent;
 use crate::seed::Stream;
 use crate::train::augment::Augmentation;
@@ -45,7 +46,7 @@ impl Network for Linear {
         &mut self,
         x: &Array,
         loss: &mut Loss,
-        dropout: &mut Stream,
+        (dropout, _): (&mut Stream, Precision),
         ws: &mut Workspace,
     ) -> Result<(f64, Vec<Array>)> {
         let (value, slope) = loss(&self.forward(x, ws)?)?;

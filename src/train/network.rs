@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::Result;
-use crate::compute::{Array, Workspace};
+use crate::compute::{Array, Precision, Workspace};
 use crate::model::Graph;
 use crate::seed::Stream;
 
@@ -28,7 +28,8 @@ pub trait Network: Sized {
     /// # Errors
     /// [`crate::Error::Shape`] when the input does not fit.
     fn forward(&self, x: &Array, ws: &mut Workspace) -> Result<Array>;
-    /// Forward and backward in training mode.
+    /// Forward and backward in training mode: the stream of dropout, and how exactly convolutions
+    /// are made.
     ///
     /// # Errors
     /// As [`Network::forward`], and what the loss returns.
@@ -36,7 +37,7 @@ pub trait Network: Sized {
         &mut self,
         x: &Array,
         loss: &mut Loss,
-        dropout: &mut Stream,
+        dropout: (&mut Stream, Precision),
         ws: &mut Workspace,
     ) -> Result<(f64, Vec<Array>)>;
 }
@@ -61,9 +62,9 @@ impl Network for Graph {
         &mut self,
         x: &Array,
         loss: &mut Loss,
-        dropout: &mut Stream,
+        (dropout, precision): (&mut Stream, Precision),
         ws: &mut Workspace,
     ) -> Result<(f64, Vec<Array>)> {
-        Graph::train_step(self, x, loss, dropout, ws)
+        self.train_step_in(precision, x, loss, dropout, ws)
     }
 }

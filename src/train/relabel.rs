@@ -8,6 +8,7 @@ use super::members::fit_members;
 use super::prepare::{InputChoice, Ready, prepare_cohort};
 use super::settings::Settings;
 use crate::cohort::{Cohort, Target};
+use crate::compute::Precision;
 use crate::model::{Graph, ModelSpec};
 use crate::progress::Progress;
 use crate::seed::{Seed, Stream};
@@ -82,7 +83,9 @@ impl<'a> Relabelled<'a> {
             validation: &self.validation,
             purpose: "relabelled",
         };
-        let settings = Settings { seed: seed.0, ..self.settings.clone() };
+        // An audit computes in f32, whatever the network was trained in, on whatever device.
+        let precision = Precision::F32;
+        let settings = Settings { seed: seed.0, precision, ..self.settings.clone() };
         Ok(fit_members(&self.spec.architecture, &task, &settings, None, progress)?.graph)
     }
 }

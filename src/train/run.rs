@@ -198,6 +198,7 @@ fn save(
         fitting: ids(&part.fitting),
         validation: ids(&part.validation),
         held_out: ids(&part.test),
+        precision: settings.fit.precision,
         key: fitted.key,
     };
     let spec = ModelSpec {

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use std::path::Path;
 
 use super::augment::Augmentation;
+use crate::compute::Precision;
 use crate::files::read_limited;
 use crate::{Error, Result};
 
@@ -42,6 +43,9 @@ pub struct Settings {
     pub ema: f64,
     /// Memory of the moving average of the validation loss, per epoch.
     pub loss_memory: f64,
+    /// How exactly convolutions are made on a card; missing in files of earlier versions, which
+    /// knew f32 alone.
+    pub precision: Precision,
     /// Variation of the training images.
     pub augment: Augmentation,
     /// Seed of the run.
@@ -63,6 +67,7 @@ impl Default for Settings {
             softness: 0.5,
             ema: 0.99,
             loss_memory: 0.6,
+            precision: Precision::F32,
             augment: Augmentation::default(),
             seed: 1,
         }
@@ -149,6 +154,12 @@ mod tests {
         assert_eq!((read.lr, read.augment.flip), (0.001, 0.5));
         assert_eq!(read.augment.shift, Augmentation::default().shift);
         assert_eq!(Settings::parse("", "t.toml").expect("defaults"), Settings::default());
+        let read = Settings::parse("precision = \"tf32\"", "t.toml").expect("read");
+        assert_eq!(
+            (read.precision, Settings::default().precision),
+            (Precision::Tf32, Precision::F32)
+        );
+        assert!(Settings::parse("precision = \"bf16\"", "t.toml").is_err());
         let wrong = Settings::parse("lr = 0.1\nlearning = 2\n", "t.toml").expect_err("unknown");
         assert!(wrong.to_string().contains("line 2"), "{wrong}");
         assert!(Settings::parse("batch = 1", "t.toml").is_err());

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use candle_core::{Tensor, Var};
 use heatproof::Result;
-use heatproof::compute::{Array, ConvGeometry, PoolGeometry, Workspace, autograd};
+use heatproof::compute::{Array, ConvGeometry, PoolGeometry, Precision, Workspace, autograd};
 use heatproof::model::Graph;
 use heatproof::model::graph::From;
 use heatproof::model::layer::Mode;
@@ -136,8 +136,11 @@ fn gradients_are_those_of_candles_autograd() {
         let store = truth.backward().expect("candle backward");
 
         let mut stream = s.clone();
-        let trace =
-            graph.trace(x.duplicate().expect("copy"), &mut Mode::Train(&mut stream), &mut ws);
+        let trace = graph.trace(
+            x.duplicate().expect("copy"),
+            &mut Mode::Train(&mut stream, Precision::F32),
+            &mut ws,
+        );
         let trace = trace.expect("trace");
         let (_, start) = cross_entropy(trace.outputs.last().expect("logits")).expect("loss");
         let (dx, _) = graph.backward(&trace, start, true, &mut ws).expect("backward");

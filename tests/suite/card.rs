@@ -13,6 +13,30 @@ fn a_device_that_does_not_exist_is_refused() {
     }
 }
 
+/// Reduced precision is a card's and a training's: elsewhere it is a wrong use, said before any work.
+#[test]
+fn a_precision_that_cannot_be_is_refused() {
+    let folder = tempfile::tempdir().expect("folder");
+    let table = "participant_id,image,group\na,a.nii,a\nb,b.nii,b\n";
+    std::fs::write(folder.path().join("t.csv"), table).expect("written");
+    std::fs::write(folder.path().join("s.toml"), "precision = \"tf32\"\n").expect("written");
+    let train = "train t.csv out --target group=a --device cpu";
+    for (more, code) in [
+        ("--precision tf32", "E-DEVICE-006"),
+        ("--settings s.toml", "E-DEVICE-006"),
+        ("--precision bf16", "E-DEVICE-007"),
+        ("--precision half", "E-DEVICE-007"),
+    ] {
+        let (exit, _, errors) = run(folder.path(), &format!("{train} {more}"));
+        assert_eq!(exit, 2, "{errors}");
+        assert!(errors.contains(code), "{more}: {errors}");
+        assert!(errors.contains("f32"), "{more}: {errors}");
+    }
+    let (_, _, errors) = run(folder.path(), "audit m t.csv out --precision tf32");
+    assert!(errors.contains("--precision"), "{errors}");
+    assert!(!folder.path().join("out").exists());
+}
+
 #[cfg(all(unix, not(feature = "cuda")))]
 mod without_cuda {
     use std::fs;
@@ -72,12 +96,12 @@ mod without_cuda {
 mod with_cuda {
     use std::path::Path;
 
-    use heatproof::compute::{Array, Workspace, device};
+    use heatproof::compute::{Array, Precision, Workspace, device};
     use heatproof::explain::{Composite, Start, explain};
     use heatproof::model::layer::{Mode, Pass};
     use heatproof::model::layers::LAYERS;
     use heatproof::model::network::Network;
-    use heatproof::model::{Graph, tensors};
+    use heatproof::model::{ArchitectureSpec, Graph, build, tensors};
     use heatproof::seed::Seed;
 
     use super::super::gradients::{Case, cases};
@@ -190,10 +214,16 @@ mod with_cuda {
         };
         let inputs: Vec<Array> = case.inputs.iter().map(copy).collect();
         let inputs: Vec<&Array> = inputs.iter().collect();
-        let mut mode = if train { Mode::Train(&mut dropout) } else { Mode::Infer };
+        let mut mode = if train { Mode::Train(&mut dropout, Precision::F32) } else { Mode::Infer };
         let (y, saved) = case.layer.forward(&inputs, &mut mode, ws).expect(&case.what);
         let grad = copy(&random(&mut Seed(4).stream("gradient"), y.shape(), true));
-        let pass = Pass { inputs: &inputs, output: &y, saved: &saved, grad: &grad };
+        let pass = Pass {
+            inputs: &inputs,
+            output: &y,
+            saved: &saved,
+            grad: &grad,
+            precision: Precision::F32,
+        };
         let back = case.layer.backward(&pass, true, ws).expect(&case.what);
         let made: Vec<&Array> = [&y].into_iter().chain(&back.inputs).collect();
         assert!(made.iter().all(|a| a.on_host() != card), "{}: where it is", case.what);
@@ -253,6 +283,49 @@ mod with_cuda {
             }
         }
         assert!(seen >= 12, "{seen}");
+    }
+
+    /// The precision of a training belongs to its passes: it changes their gradients, and no map
+    /// made meanwhile or afterwards.
+    #[cfg(feature = "cudnn")]
+    #[test]
+    fn a_trainings_precision_reaches_its_gradients_and_no_map() {
+        if !device::on_card().expect("device") {
+            eprintln!("skipped: HEATPROOF_DEVICE chooses no card");
+            return;
+        }
+        let spec = ArchitectureSpec::named("compact", [13, 12, 14], 2).expect("spec");
+        let made = build(&spec, Seed(6)).expect("network");
+        let x = random(&mut Seed(6).stream("x"), &[2, 1, 13, 12, 14], false);
+        let step = |precision: Precision| -> Vec<f64> {
+            let mut graph = made.duplicate().expect("copy");
+            let mut loss = |z: &Array| {
+                let slope = random(&mut Seed(6).stream("slope"), z.shape(), false);
+                Ok((0.0, slope))
+            };
+            let (dropout, ws) = (&mut Seed(6).stream("dropout"), &mut Workspace::new());
+            let x = x.duplicate().expect("copy").at_work().expect("card");
+            let done = graph.train_step_in(precision, &x, &mut loss, dropout, ws).expect("step");
+            done.1.iter().flat_map(|g| g.to_f64().expect("numbers")).collect()
+        };
+        let map = || -> Vec<f64> {
+            let composite = Composite::named("epsilon_plus").expect("rule");
+            let ws = &mut Workspace::new();
+            let (graph, _) = composite.canonical(&made, &x, ws).expect("canonical");
+            let found = explain(&graph, &x, &composite, Start::Class(0), ws).expect("explained");
+            found.relevance.to_f64().expect("numbers")
+        };
+        let before = (step(Precision::F32), map());
+        let apart = gap(&step(Precision::Tf32), &before.0);
+        assert!((1e-5..0.5).contains(&apart), "{apart:e}");
+        let meanwhile = std::thread::scope(|threads| {
+            let training = threads.spawn(|| (0..3).for_each(|_| drop(step(Precision::Tf32))));
+            let maps: Vec<Vec<f64>> = (0..3).map(|_| map()).collect();
+            training.join().expect("trained");
+            maps
+        });
+        assert!(meanwhile.iter().all(|map| *map == before.1));
+        assert_eq!((step(Precision::F32), map()), before);
     }
 
     /// The network in f64, in this process.

@@ -2,7 +2,7 @@
 //! finite differences.
 
 use heatproof::Result;
-use heatproof::compute::{Array, ConvGeometry, PoolGeometry, Workspace};
+use heatproof::compute::{Array, ConvGeometry, PoolGeometry, Precision, Workspace};
 use heatproof::compute::{batch_norm, elementwise, fused, pool3d};
 use heatproof::explain::methods::{Chosen, Question};
 use heatproof::explain::{Composite, Start, explain_each};
@@ -110,7 +110,7 @@ fn a_fused_step_is_the_step_layer_by_layer() {
 
         let mut stream = s.clone();
         let trace = graph
-            .trace(x.duplicate().expect("x"), &mut Mode::Train(&mut stream), ws)
+            .trace(x.duplicate().expect("x"), &mut Mode::Train(&mut stream, Precision::F32), ws)
             .expect("trace");
         let start = slope.duplicate().expect("slope");
         let (_, want) = graph.backward(&trace, start, false, ws).expect("backward");
@@ -165,7 +165,8 @@ fn a_batch_done_in_pieces_is_the_batch() {
         let slope = random(&mut s, &[4, 2], false);
         let mut stream = s.clone();
         let copy = x.duplicate().expect("x");
-        let trace = graph.trace(copy, &mut Mode::Train(&mut stream), ws).expect("trace");
+        let trace =
+            graph.trace(copy, &mut Mode::Train(&mut stream, Precision::F32), ws).expect("trace");
         let start = slope.duplicate().expect("slope");
         let (_, want) = graph.backward(&trace, start, false, ws).expect("backward");
         let mut loss = |_: &Array| Ok((0.0, slope.duplicate()?));

@@ -1,7 +1,7 @@
 //! Every layer's backward pass against central differences of its forward pass, in f64. The
 //! registry drives the list: a layer without a case fails.
 
-use heatproof::compute::{Array, ConvGeometry, PoolGeometry, Workspace};
+use heatproof::compute::{Array, ConvGeometry, PoolGeometry, Precision, Workspace};
 use heatproof::model::layer::{Layer, Mode, Pass};
 use heatproof::model::layers::{
     LAYERS, add::Add, average_pool::AveragePool, batch_norm::BatchNorm,
@@ -204,7 +204,11 @@ fn objective(case: &Case, cotangent: &[f64], dropout: &Stream) -> f64 {
     let mut stream = dropout.clone();
     let (y, _) = case
         .layer
-        .forward(&refs(&case.inputs), &mut Mode::Train(&mut stream), &mut Workspace::new())
+        .forward(
+            &refs(&case.inputs),
+            &mut Mode::Train(&mut stream, Precision::F32),
+            &mut Workspace::new(),
+        )
         .expect("forward");
     y.to_f64().expect("host").iter().zip(cotangent).map(|(a, b)| a * b).sum()
 }
@@ -243,7 +247,7 @@ fn check(mut case: Case, s: &mut Stream) {
     let ws = &mut Workspace::new();
     let (y, saved) = case
         .layer
-        .forward(&refs(&case.inputs), &mut Mode::Train(&mut dropout.clone()), ws)
+        .forward(&refs(&case.inputs), &mut Mode::Train(&mut dropout.clone(), Precision::F32), ws)
         .expect("forward");
     let shapes: Vec<&[usize]> = case.inputs.iter().map(|x| &x.shape()[1..]).collect();
     assert_eq!(case.layer.out_shape(&shapes).expect("shape"), y.shape()[1..], "{}", case.what);
@@ -251,7 +255,8 @@ fn check(mut case: Case, s: &mut Stream) {
     let cotangent = draws(s, y.len());
     let grad = array(cotangent.clone(), y.shape(), true);
     let inputs = refs(&case.inputs);
-    let pass = Pass { inputs: &inputs, output: &y, saved: &saved, grad: &grad };
+    let pass =
+        Pass { inputs: &inputs, output: &y, saved: &saved, grad: &grad, precision: Precision::F32 };
     let full = case.layer.backward(&pass, true, ws).expect("backward");
     let lean = case.layer.backward(&pass, false, ws).expect("backward");
     for (a, b) in full.parameters.iter().zip(&lean.parameters) {

@@ -20,8 +20,6 @@ use super::super::array::Array;
 #[cfg(feature = "cudnn")]
 use super::super::device;
 use super::Card;
-#[cfg(feature = "cudnn")]
-use super::cudnn;
 use super::launch::{Argument, THREADS};
 use crate::{Error, Result};
 use passes::{NARROW, STEP, Taps, Work, counted};
@@ -87,53 +85,69 @@ fn choose(
     tiles.iter().find(|t| blocks(t) >= FULL).unwrap_or(&tiles[tiles.len() - 1])
 }
 
+/// What cuDNN can be asked for; the arrays that go with it.
+#[derive(Debug, Clone, Copy)]
+pub enum Pass3d {
+    /// `conv(x, w)`.
+    Forward,
+    /// `convᵀ(dy, w)`.
+    ByInput,
+    /// The gradient by the weights, of `x` and `dy`.
+    ByWeight,
+}
+
+/// A pass by cuDNN, where it is part of the program, is asked and takes the convolution.
+fn by_cudnn(
+    card: &Card,
+    pass: Pass3d,
+    arrays: [&Array; 2],
+    shapes: &Shapes,
+) -> Result<Option<Array>> {
+    #[cfg(feature = "cudnn")]
+    if device::asks_cudnn() {
+        return super::cudnn::made(card, pass, arrays, shapes);
+    }
+    let _ = (card, pass, arrays, shapes);
+    Ok(None)
+}
+
 /// `y = conv(x, w) + b`, negative numbers set to 0 with `rectify`.
 ///
 /// # Errors
 /// `E-DEVICE-003` when the card fails, `E-DEVICE-005` when places need more than 31 bits.
 pub fn forward(
     card: &Card,
-    [x, w]: [&Array; 2],
+    arrays: [&Array; 2],
     b: Option<&Array>,
     shapes: &Shapes,
     rectify: bool,
 ) -> Result<Array> {
-    #[cfg(feature = "cudnn")]
-    if device::asks_cudnn()
-        && let Some(y) = cudnn::forward(card, [x, w], shapes)?
-    {
-        card.add_bias(&y, b, rectify)?;
-        return Ok(y);
+    match by_cudnn(card, Pass3d::Forward, arrays, shapes)? {
+        Some(y) => card.add_bias(&y, b, rectify).map(|()| y),
+        None => own_forward(card, arrays, b, shapes, rectify),
     }
-    own_forward(card, [x, w], b, shapes, rectify)
 }
 
 /// `dx = convᵀ(dy, w)`.
 ///
 /// # Errors
 /// As [`forward`].
-pub fn grad_input(card: &Card, [dy, w]: [&Array; 2], shapes: &Shapes) -> Result<Array> {
-    #[cfg(feature = "cudnn")]
-    if device::asks_cudnn()
-        && let Some(dx) = cudnn::grad_input(card, [dy, w], shapes)?
-    {
-        return Ok(dx);
+pub fn grad_input(card: &Card, arrays: [&Array; 2], shapes: &Shapes) -> Result<Array> {
+    match by_cudnn(card, Pass3d::ByInput, arrays, shapes)? {
+        Some(dx) => Ok(dx),
+        None => own_grad_input(card, arrays, shapes),
     }
-    own_grad_input(card, [dy, w], shapes)
 }
 
 /// Gradient by the weights.
 ///
 /// # Errors
 /// As [`forward`].
-pub fn grad_weight(card: &Card, [x, dy]: [&Array; 2], shapes: &Shapes) -> Result<Array> {
-    #[cfg(feature = "cudnn")]
-    if device::asks_cudnn()
-        && let Some(dw) = cudnn::grad_weight(card, [x, dy], shapes)?
-    {
-        return Ok(dw);
+pub fn grad_weight(card: &Card, arrays: [&Array; 2], shapes: &Shapes) -> Result<Array> {
+    match by_cudnn(card, Pass3d::ByWeight, arrays, shapes)? {
+        Some(dw) => Ok(dw),
+        None => own_grad_weight(card, arrays, shapes),
     }
-    own_grad_weight(card, [x, dy], shapes)
 }
 
 fn own_forward(
@@ -249,7 +263,6 @@ impl Card {
     }
 
     /// Adds the bias and sets negative numbers to 0, in place.
-    #[cfg(feature = "cudnn")]
     fn add_bias(&self, y: &Array, b: Option<&Array>, rectify: bool) -> Result<()> {
         if b.is_none() && !rectify {
             return Ok(());

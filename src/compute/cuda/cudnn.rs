@@ -2,7 +2,7 @@
 //!
 //! Its algorithms are fixed rather than tried out: those that it documents as deterministic, all of
 //! them matrix products of the very products that a convolution adds. `CUDNN_FMA_MATH` forbids the
-//! rounding to TF32 that it otherwise allows itself. It pads both ends of an axis alike; other
+//! rounding to TF32 that it otherwise allows itself; a training may allow it. It pads both ends of an axis alike; other
 //! windows, and what it says it does not support, are left to our own kernels.
 
 #![allow(unsafe_code)]
@@ -25,9 +25,10 @@ use candle_core::cuda_backend::cudarc::cudnn::{
 use candle_core::cuda_backend::cudarc::driver::CudaSlice;
 
 use super::super::array::Array;
+use super::super::precision::Precision;
 use super::Card;
 use super::card::failed;
-use super::convolution::Shapes;
+use super::convolution::{Pass3d, Shapes};
 use crate::{Error, Result};
 
 /// Output: the first is the faster one.
@@ -119,7 +120,10 @@ impl Described {
         let mode = cudnnConvolutionMode_t::CUDNN_CROSS_CORRELATION;
         let mut conv = cudnn.create_convnd::<f32>(&pads, &steps, &between, mode)?;
         conv.set_group_count(g.groups as i32)?;
-        conv.set_math_type(cudnnMathType_t::CUDNN_FMA_MATH)?;
+        conv.set_math_type(match shapes.precision {
+            Precision::F32 => cudnnMathType_t::CUDNN_FMA_MATH,
+            Precision::Tf32 => cudnnMathType_t::CUDNN_DEFAULT_MATH,
+        })?;
         let format = cudnnTensorFormat_t::CUDNN_TENSOR_NCHW;
         let w = cudnn.create_5d_filter::<f32>(format, all[1].map(|n| n as i32))?;
         Ok(Self { conv, x: tensor(all[0])?, w, y: tensor(all[2])?, shapes: all })
@@ -163,8 +167,25 @@ fn array(card: &Card, made: CudaSlice<f32>, shape: [usize; 5]) -> Option<Array> 
 /// Not added to what was there.
 const OVER: (f32, f32) = (1.0, 0.0);
 
+/// What a pass makes of its arrays, or nothing where cuDNN does not take it.
+///
+/// # Errors
+/// `E-DEVICE-003` when cuDNN fails.
+pub fn made(
+    card: &Card,
+    pass: Pass3d,
+    arrays: [&Array; 2],
+    shapes: &Shapes,
+) -> Result<Option<Array>> {
+    match pass {
+        Pass3d::Forward => forward(card, arrays, shapes),
+        Pass3d::ByInput => grad_input(card, arrays, shapes),
+        Pass3d::ByWeight => grad_weight(card, arrays, shapes),
+    }
+}
+
 /// `conv(x, w)`, or nothing.
-pub fn forward(card: &Card, [x, w]: [&Array; 2], shapes: &Shapes) -> Result<Option<Array>> {
+fn forward(card: &Card, [x, w]: [&Array; 2], shapes: &Shapes) -> Result<Option<Array>> {
     let Some(d) = Described::of(card, x.dtype(), shapes)? else { return Ok(None) };
     let pass = ConvForward { conv: &d.conv, x: &d.x, w: &d.w, y: &d.y };
     for algorithm in FORWARD {
@@ -182,7 +203,7 @@ pub fn forward(card: &Card, [x, w]: [&Array; 2], shapes: &Shapes) -> Result<Opti
 }
 
 /// Gradient by the input, or nothing.
-pub fn grad_input(card: &Card, [dy, w]: [&Array; 2], shapes: &Shapes) -> Result<Option<Array>> {
+fn grad_input(card: &Card, [dy, w]: [&Array; 2], shapes: &Shapes) -> Result<Option<Array>> {
     let Some(d) = Described::of(card, dy.dtype(), shapes)? else { return Ok(None) };
     let pass = ConvBackwardData { conv: &d.conv, dx: &d.x, w: &d.w, dy: &d.y };
     let bytes = pass.get_workspace_size(BY_INPUT);
@@ -196,7 +217,7 @@ pub fn grad_input(card: &Card, [dy, w]: [&Array; 2], shapes: &Shapes) -> Result<
 }
 
 /// Gradient by the weights, or nothing.
-pub fn grad_weight(card: &Card, [x, dy]: [&Array; 2], shapes: &Shapes) -> Result<Option<Array>> {
+fn grad_weight(card: &Card, [x, dy]: [&Array; 2], shapes: &Shapes) -> Result<Option<Array>> {
     let Some(d) = Described::of(card, x.dtype(), shapes)? else { return Ok(None) };
     let pass = ConvBackwardFilter { conv: &d.conv, x: &d.x, dw: &d.w, dy: &d.y };
     let bytes = pass.get_workspace_size(BY_WEIGHT);

@@ -82,7 +82,7 @@ impl BatchNorm {
         x: &Array,
         mode: &Mode<'_>,
     ) -> Result<(Vec<f64>, Vec<f64>, Saved)> {
-        if !matches!(mode, Mode::Train(_)) {
+        if !matches!(mode, Mode::Train(..)) {
             let (scale, shift) = self.map(&self.mean.to_f64()?, &self.variance.to_f64()?)?;
             return Ok((scale, shift, Saved::Nothing));
         }

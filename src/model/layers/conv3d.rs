@@ -5,7 +5,7 @@ use super::super::layer::{
 };
 use super::pad::Pad;
 use crate::card::{Better, Card};
-use crate::compute::conv3d::{self, Sums};
+use crate::compute::conv3d::{self, How, Sums};
 use crate::compute::{Array, ConvGeometry, Workspace, blocks, elementwise, five};
 use crate::seed::Stream;
 use crate::{Error, Result};
@@ -50,11 +50,11 @@ impl Conv3d {
         s: &Array,
         w: &Array,
         x: &Array,
-        sums: Sums,
+        how: impl Into<How>,
         ws: &mut Workspace,
     ) -> Result<Array> {
         let [_, _, k, j, i] = five(x, "conv3d input")?;
-        conv3d::grad_input_as(s, w, &self.geometry, [k, j, i], sums, ws)
+        conv3d::grad_input_as(s, w, &self.geometry, [k, j, i], how, ws)
     }
 }
 
@@ -77,10 +77,11 @@ impl Layer for Conv3d {
     fn forward(
         &self,
         inputs: &[&Array],
-        _: &mut Mode<'_>,
+        mode: &mut Mode<'_>,
         ws: &mut Workspace,
     ) -> Result<(Array, Saved)> {
-        let y = conv3d::forward(inputs[0], &self.weight, Some(&self.bias), &self.geometry, ws)?;
+        let (b, how) = (Some(&self.bias), mode.precision());
+        let y = conv3d::forward_as(inputs[0], &self.weight, b, &self.geometry, how, ws)?;
         Ok((y, Saved::Nothing))
     }
 
@@ -92,12 +93,11 @@ impl Layer for Conv3d {
     fn backward(&self, pass: &Pass<'_>, inputs_too: bool, ws: &mut Workspace) -> Result<Gradients> {
         let x = pass.inputs[0];
         let inputs = if inputs_too {
-            let [_, _, k, j, i] = five(x, "conv3d input")?;
-            vec![conv3d::grad_input(pass.grad, &self.weight, &self.geometry, [k, j, i], ws)?]
+            vec![self.back(pass.grad, &self.weight, x, pass.precision, ws)?]
         } else {
             Vec::new()
         };
-        let dw = conv3d::grad_weight(x, pass.grad, &self.geometry, ws)?;
+        let dw = conv3d::grad_weight_in(pass.precision, x, pass.grad, &self.geometry, ws)?;
         let db = match pass.saved {
             Saved::Centred => self.bias.zeros_like_type(self.bias.shape())?,
             _ => elementwise::channel_sums(pass.grad)?,

@@ -40,7 +40,7 @@ impl Layer for Dropout {
         mode: &mut Mode<'_>,
         ws: &mut Workspace,
     ) -> Result<(Array, Saved)> {
-        let Mode::Train(stream) = mode else {
+        let Mode::Train(stream, _) = mode else {
             return Ok((ws.copy(inputs[0])?, Saved::Nothing));
         };
         let keep = 1.0 / (1.0 - self.rate);

@@ -2,8 +2,8 @@
 
 use super::super::layer::{Affine, Gradients, Layer, Mode, Pass, Role, Saved, he_normal};
 use crate::card::{Better, Card};
-use crate::compute::conv3d::{self, Sums};
-use crate::compute::{Array, ConvGeometry, Workspace, batch_norm, elementwise, five};
+use crate::compute::conv3d::{self, How, Sums};
+use crate::compute::{Array, ConvGeometry, Precision, Workspace, batch_norm, elementwise, five};
 use crate::seed::Stream;
 use crate::{Error, Result};
 
@@ -79,6 +79,29 @@ impl TransposedConv3d {
     }
 }
 
+/// Plain sums in a precision.
+fn plain(precision: Precision) -> How {
+    How { sums: Sums::Plain, precision }
+}
+
+impl TransposedConv3d {
+    fn applied(
+        &self,
+        [x, w]: [&Array; 2],
+        b: Option<&Array>,
+        precision: Precision,
+        ws: &mut Workspace,
+    ) -> Result<Array> {
+        let shape = five(x, "transposed conv3d input")?;
+        let output = self.output([shape[2], shape[3], shape[4]])?;
+        let y = conv3d::grad_input_as(x, w, &self.geometry, output, plain(precision), ws)?;
+        let Some(b) = b else { return Ok(y) };
+        let shifted = batch_norm::affine(&y, &vec![1.0; b.len()], &b.to_f64()?, ws)?;
+        ws.give(y);
+        Ok(shifted)
+    }
+}
+
 impl Layer for TransposedConv3d {
     fn card(&self) -> &'static Card {
         &CARD
@@ -97,22 +120,24 @@ impl Layer for TransposedConv3d {
     fn forward(
         &self,
         inputs: &[&Array],
-        _: &mut Mode<'_>,
+        mode: &mut Mode<'_>,
         ws: &mut Workspace,
     ) -> Result<(Array, Saved)> {
-        let y = self.apply(inputs[0], &self.weight, Some(&self.bias), ws)?;
+        let given = [inputs[0], &self.weight];
+        let y = self.applied(given, Some(&self.bias), mode.precision(), ws)?;
         Ok((y, Saved::Nothing))
     }
 
     fn backward(&self, pass: &Pass<'_>, inputs_too: bool, ws: &mut Workspace) -> Result<Gradients> {
         let x = pass.inputs[0];
         let inputs = if inputs_too {
-            vec![self.transpose(pass.grad, &self.weight, x, ws)?]
+            let (dy, how) = (pass.grad, plain(pass.precision));
+            vec![conv3d::forward_as(dy, &self.weight, None, &self.geometry, how, ws)?]
         } else {
             Vec::new()
         };
         // the convolution's input is this layer's output
-        let dw = conv3d::grad_weight(pass.grad, x, &self.geometry, ws)?;
+        let dw = conv3d::grad_weight_in(pass.precision, pass.grad, x, &self.geometry, ws)?;
         Ok(Gradients { inputs, parameters: vec![dw, elementwise::channel_sums(pass.grad)?] })
     }
 
@@ -156,13 +181,7 @@ impl Affine for TransposedConv3d {
     }
 
     fn apply(&self, x: &Array, w: &Array, b: Option<&Array>, ws: &mut Workspace) -> Result<Array> {
-        let shape = five(x, "transposed conv3d input")?;
-        let output = self.output([shape[2], shape[3], shape[4]])?;
-        let y = conv3d::grad_input_as(x, w, &self.geometry, output, Sums::Plain, ws)?;
-        let Some(b) = b else { return Ok(y) };
-        let shifted = batch_norm::affine(&y, &vec![1.0; b.len()], &b.to_f64()?, ws)?;
-        ws.give(y);
-        Ok(shifted)
+        self.applied([x, w], b, Precision::F32, ws)
     }
 
     fn transpose(&self, s: &Array, w: &Array, x: &Array, ws: &mut Workspace) -> Result<Array> {

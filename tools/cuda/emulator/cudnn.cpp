@@ -1,5 +1,5 @@
 // cuDNN's N-d convolutions of f32, as far as heatproof asks for them: nested loops in double. What it is
-// not given as agreed (full f32, a deterministic algorithm, room to work, symmetric padding) stops the
+// not given as agreed (full f32, or factors rounded to TF32 under the default math; a deterministic algorithm, room to work, symmetric padding) stops the
 // program; some geometries it refuses, as the real one may, so that what follows a refusal is run.
 #include <cstdio>
 #include <cstdlib>
@@ -15,7 +15,8 @@ namespace {
     std::abort();
 }
 
-constexpr int NOT_SUPPORTED = 3000, FLOAT = 0, NCHW = 0, CROSS_CORRELATION = 1, FMA_MATH = 3;
+constexpr int NOT_SUPPORTED = 3000, FLOAT = 0, NCHW = 0, CROSS_CORRELATION = 1, FMA_MATH = 3,
+              DEFAULT_MATH = 0;
 constexpr size_t WORK = 1000;
 
 struct Tensor {
@@ -23,7 +24,7 @@ struct Tensor {
 };
 
 struct Convolution {
-    int pad[3], stride[3], dilation[3], groups = 1, math = 0;
+    int pad[3], stride[3], dilation[3], groups = 1, math = -1;
 };
 
 void dense(const int *extent, const int *stride) {
@@ -36,7 +37,7 @@ enum Pass { FORWARD, BY_INPUT, BY_WEIGHT };
 
 // Whether the pass is refused.
 bool refused(Pass pass, int algorithm, const Convolution &c) {
-    if (c.math != FMA_MATH) fault("products may be rounded to TF32");
+    if (c.math != FMA_MATH && c.math != DEFAULT_MATH) fault("neither full f32 nor TF32");
     bool spread = c.dilation[0] > 1 || c.dilation[1] > 1 || c.dilation[2] > 1;
     switch (pass) {
     case FORWARD:
@@ -55,6 +56,15 @@ int room(Pass pass, int algorithm, const Convolution *c, size_t *bytes) {
     if (refused(pass, algorithm, *c)) return NOT_SUPPORTED;
     *bytes = algorithm == 1 ? WORK : 0;
     return 0;
+}
+
+// To 10 bits after the point, halves to even.
+float tf32(float v) {
+    uint32_t bits;
+    std::memcpy(&bits, &v, sizeof bits);
+    bits += 0xfff + (bits >> 13 & 1);
+    bits &= ~0x1fffu;
+    return std::memcpy(&v, &bits, sizeof v), v;
 }
 
 // Every product: y += x * w, x += y * w or w += x * y.
@@ -79,6 +89,7 @@ int convolve(Pass pass, int algorithm, const Tensor &x, const float *xs, const T
     size_t count = 1;
     for (int extent : made.extent) count *= extent;
     std::vector<double> sums(count);
+    auto factor = [&c](float v) -> double { return c.math == DEFAULT_MATH ? tf32(v) : v; };
     for (int n = 0; n < x.extent[0]; ++n)
         for (int o = 0; o < w.extent[0]; ++o)
             for (int place = 0; place < y.extent[2] * y.extent[3] * y.extent[4]; ++place) {
@@ -99,9 +110,9 @@ int convolve(Pass pass, int algorithm, const Tensor &x, const float *xs, const T
                         if (!inside) continue;
                         const size_t at_w = (size_t(o) * inputs + i) * w.extent[2] * w.extent[3] * w.extent[4] + tap;
                         switch (pass) {
-                        case FORWARD: sums[at_y] += double(xs[at_x]) * ws[at_w]; break;
-                        case BY_INPUT: sums[at_x] += double(ys[at_y]) * ws[at_w]; break;
-                        default: sums[at_w] += double(ys[at_y]) * xs[at_x];
+                        case FORWARD: sums[at_y] += factor(xs[at_x]) * factor(ws[at_w]); break;
+                        case BY_INPUT: sums[at_x] += factor(ys[at_y]) * factor(ws[at_w]); break;
+                        default: sums[at_w] += factor(ys[at_y]) * factor(xs[at_x]);
                         }
                     }
             }

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex};
 
 use super::super::super::array::Array;
 use super::super::super::geometry::ConvGeometry;
+use super::super::super::precision::Precision;
 use crate::{Error, Result};
 
 /// Taps of the three axes together whose places fit the bits of a word, one kept.
@@ -153,6 +154,8 @@ pub struct Shapes<'a> {
     pub input: [usize; 3],
     /// Extent of the output.
     pub output: [usize; 3],
+    /// How exactly cuDNN has to multiply; our own kernels know f32 alone.
+    pub precision: Precision,
 }
 
 fn volume(extent: [usize; 3]) -> usize {

@@ -1,5 +1,6 @@
 //! Convolutions on the card (or the emulator) against nested loops in f64.
 
+use super::super::super::precision::Precision;
 use super::super::Card;
 use super::passes::Divider;
 use super::*;
@@ -108,7 +109,14 @@ impl Truth {
         let [batch, inputs, input @ ..] = self.case.input;
         let [_, outputs, output @ ..] = self.output;
         let channels = [inputs, outputs];
-        Shapes { geometry: &self.case.geometry, batch, channels, input, output }
+        Shapes {
+            geometry: &self.case.geometry,
+            batch,
+            channels,
+            input,
+            output,
+            precision: Precision::F32,
+        }
     }
 
     /// Largest differences over largest numbers: output, gradients.
