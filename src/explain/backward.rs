@@ -29,7 +29,8 @@ pub fn walk(
     instead: Instead<'_>,
     ws: &mut Workspace,
 ) -> Result<(Vec<f64>, Array)> {
-    let of = &Question { graph: of.graph.at_work()?, ..*of };
+    let graph = of.graph.at_work()?;
+    let of = &Question { graph: &graph, ..*of };
     let trace = of.graph.trace(x.duplicate()?.at_work()?, &mut Mode::Infer, ws)?;
     let found = back(of, &trace, from, instead, ws);
     trace.recycle(ws);

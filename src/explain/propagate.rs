@@ -56,6 +56,7 @@ pub(super) fn explain_on(
     ws: &mut Workspace,
 ) -> Result<(Explanation, Trace)> {
     let (graph, from) = (graph.at_work()?, Trace { input: from.input.at_work()?, ..from });
+    let graph = &*graph;
     let rules = composite.assign(graph);
     let trace = graph.trace_on(from, unchanged, &by_sign(&rules), ws)?;
     let last = logits_node(graph)?;
@@ -84,6 +85,7 @@ pub fn hand_down(
     ws: &mut Workspace,
 ) -> Result<Array> {
     let (graph, relevance) = (graph.at_work()?, relevance.at_work()?);
+    let graph = &*graph;
     let rules = composite.assign(graph);
     let trace = graph.trace_winners(ws.copy(x)?.at_work()?, &by_sign(&rules), ws)?;
     let shape = trace.outputs.get(at).map_or(&[][..], Array::shape);

@@ -1,8 +1,9 @@
 //! The graph: nodes in topological order, walked forward, backward and in relevance.
 
 use std::collections::BTreeMap;
-use std::sync::OnceLock;
+use std::sync::Arc;
 
+use super::brought::{AtWork, Brought};
 use super::layer::{Gradients, Layer, Mode, Pass, Role, Saved};
 use crate::compute::{Array, Precision, Workspace, device};
 use crate::{Error, Result};
@@ -32,7 +33,7 @@ pub struct Node {
 pub struct Graph {
     nodes: Vec<Node>,
     /// The same network with its weights on the card, once it was asked for.
-    there: OnceLock<Box<Self>>,
+    there: Brought,
 }
 
 /// Every activation of a forward pass, kept.
@@ -94,7 +95,7 @@ pub struct FoldProof {
 impl Graph {
     /// Appends a node and returns its index.
     pub fn push(&mut self, name: &str, layer: Box<dyn Layer>, inputs: Vec<From>) -> usize {
-        self.there.take();
+        self.there.forget();
         self.nodes.push(Node { name: name.to_owned(), layer, inputs });
         self.nodes.len() - 1
     }
@@ -106,7 +107,7 @@ impl Graph {
 
     /// The same for the passes of this module's neighbour.
     pub(super) fn nodes_mut(&mut self) -> &mut [Node] {
-        self.there.take();
+        self.there.forget();
         &mut self.nodes
     }
 
@@ -197,7 +198,7 @@ impl Graph {
             })
         };
         let nodes = self.nodes.iter().map(copy).collect::<Result<_>>()?;
-        Ok(Self { nodes, there: OnceLock::new() })
+        Ok(Self { nodes, there: Brought::default() })
     }
 
     /// The network where the work is done ([`device`]): itself, or one like it whose weights were
@@ -205,23 +206,28 @@ impl Graph {
     ///
     /// # Errors
     /// `E-DEVICE-003` when the card's memory is short.
-    pub fn at_work(&self) -> Result<&Self> {
+    pub fn at_work(&self) -> Result<AtWork<'_>> {
         let there = |(_, array): (String, &Array)| !array.on_host();
-        if !device::on_card()? || self.state().into_iter().any(there) {
-            return Ok(self);
+        let Some(memory) = device::memory()? else { return Ok(AtWork::Here(self)) };
+        if self.state().into_iter().any(there) {
+            return Ok(AtWork::Here(self));
         }
         if let Some(graph) = self.there.get() {
-            return Ok(graph);
+            return Ok(AtWork::There(graph));
         }
         let mut graph = self.duplicate()?;
+        let mut bytes = 0;
         for node in &mut graph.nodes {
             for (_, array) in node.layer.parameters_mut() {
                 if array.shape().len() > 1 {
+                    bytes += array.len() * array.dtype().size_in_bytes();
                     *array = std::mem::replace(array, array.nothing()).at_work()?;
                 }
             }
         }
-        Ok(self.there.get_or_init(|| Box::new(graph)))
+        let graph = Arc::new(graph);
+        self.there.keep(&graph, bytes, memory);
+        Ok(AtWork::There(graph))
     }
 
     /// A forward pass that keeps everything.

@@ -3,6 +3,7 @@
 pub mod architecture;
 pub mod assembly;
 mod borders;
+mod brought;
 pub mod bundle;
 pub mod canonise;
 pub mod companion;

@@ -111,6 +111,7 @@ impl Graph {
             };
             graph.extend(&mut trace, n, &mut mode, ws)?;
         }
+        drop(graph);
         let nodes = self.nodes_mut().iter_mut().zip(&trace.saved).zip(changed);
         for ((node, saved), _) in nodes.filter(|(_, changed)| *changed) {
             node.layer.absorb(saved, 1.0)?;
