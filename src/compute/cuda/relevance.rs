@@ -22,14 +22,10 @@ impl Card {
         let voxels = (z.len() / channels.max(1)).max(1);
         // Features of a dense layer are channels of one voxel: they are added by the sample.
         let rows = if voxels == 1 && matches!(r, Flow::Whole(_)) { samples } else { channels };
-        let roots = match stabiliser.mode {
-            Damping::RootMeanSquare => {
-                let row = (z.len() / samples.max(1)).max(1) as f64;
-                self.row_squares(&z, samples)?.iter().map(|s| (s / row).sqrt()).collect()
-            }
-            Damping::Absolute | Damping::Clipped => vec![0.0; samples],
+        let squares = match stabiliser.mode {
+            Damping::RootMeanSquare => Some(self.row_squares(&z, samples)?),
+            Damping::Absolute | Damping::Clipped => None,
         };
-        let roots = self.doubles(&roots)?;
         let mode = match stabiliser.mode {
             Damping::Absolute => 0,
             Damping::RootMeanSquare => 1,
@@ -44,7 +40,7 @@ impl Card {
             self.of(&z)?,
             self.of(sign)?,
             self.of(served.beside.unwrap_or(&z))?,
-            self.of(&roots)?,
+            self.of(squares.as_ref().unwrap_or(&z))?,
             (rows / samples.max(1)).into(),
             Argument::ints(&[&way]),
             served.gain.into(),

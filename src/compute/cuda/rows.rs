@@ -62,14 +62,10 @@ impl Card {
     /// Per row of `rows`: count, mean and squares about it.
     pub fn row_moments(&self, x: &Array, rows: usize) -> Result<Vec<[f64; 3]>> {
         let row = x.len() / rows.max(1);
-        let sums = self.sums("row_moments", x.dtype(), [rows, row, 2], &[self.of(x)?])?;
-        let firsts = self.room(DType::F64, &[rows])?;
-        self.each("firsts", x.dtype(), rows, &[self.of(x)?, self.of(&firsts)?, row.into()])?;
-        let (firsts, count) = (firsts.to_f64()?, row as f64);
-        let one = |(s, first): (&[f64], &f64)| {
-            [count, first + s[0] / count, (s[1] - s[0] * s[0] / count).max(0.0)]
-        };
-        Ok(sums.chunks_exact(2).zip(&firsts).map(one).collect())
+        let sums = self.sums("row_moments", x.dtype(), [rows, row, 3], &[self.of(x)?])?;
+        let count = row as f64;
+        let one = |s: &[f64]| [count, s[2] + s[0] / count, (s[1] - s[0] * s[0] / count).max(0.0)];
+        Ok(sums.chunks_exact(3).map(one).collect())
     }
 
     /// Per row: Σ dy (x − centre) and Σ dy; the centres in turn.
@@ -94,10 +90,10 @@ impl Card {
         Ok(sums.chunks_exact(2).map(|s| [s[0], s[1]]).collect())
     }
 
-    /// Per row: Σ x².
-    pub fn row_squares(&self, x: &Array, rows: usize) -> Result<Vec<f64>> {
+    /// Per row: Σ x², on the card.
+    pub fn row_squares(&self, x: &Array, rows: usize) -> Result<Array> {
         let sizes = [rows, x.len() / rows.max(1), 1];
-        self.sums("row_squares", x.dtype(), sizes, &[self.of(x)?])
+        self.sums_of_rows("row_squares", x.dtype(), sizes, &[self.of(x)?])
     }
 
     /// `any_negative`.
@@ -122,12 +118,14 @@ impl Card {
         Ok(out.to_f64()?.chunks_exact(2).map(|r| (r[0], r[1])).collect())
     }
 
-    /// `channel_sums`, on the host.
+    /// `channel_sums`, on the card.
     pub fn channel_sums(&self, x: &Array) -> Result<Array> {
         let (samples, channels) = (x.shape()[0], x.shape()[1]);
-        let lines = self.row_sums(x, samples * channels)?;
-        let sums = (0..channels).map(|c| lines.iter().skip(c).step_by(channels).map(|s| s.0).sum());
-        let sums = Array::from_vec(sums.collect::<Vec<f64>>(), &[channels])?;
-        crate::by_type!(x, T => sums.cast::<T>())
+        let sizes = [samples * channels, x.len() / (samples * channels).max(1), 2];
+        let sums = self.sums_of_rows("row_sums", x.dtype(), sizes, &[self.of(x)?])?;
+        let y = self.room(x.dtype(), &[channels])?;
+        let arguments = [self.of(&sums)?, self.of(&y)?, samples.into(), 2usize.into()];
+        self.each("channel_totals", x.dtype(), channels, &arguments)?;
+        Ok(y)
     }
 }

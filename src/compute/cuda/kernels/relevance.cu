@@ -11,7 +11,7 @@ struct Bins {
     double stabiliser, degenerate, sum;
 };
 
-__device__ Real quotient_of(const Way &way, double gain, double epsilon, double root, Real r, Real z, Real sign, Real other, Bins &bins) {
+__device__ __forceinline__ Real quotient_of(const Way &way, double gain, double epsilon, double root, Real r, Real z, Real sign, Real other, Bins &bins) {
     double part = gain * (double)r;
     if (way.only) {
         bool side = way.only == 1;
@@ -36,11 +36,16 @@ __device__ Real quotient_of(const Way &way, double gain, double epsilon, double 
     return s;
 }
 
+// The root mean square of z over the `count` numbers of the row's sample, from the sum of squares.
+__device__ __forceinline__ double root_of(const Way &way, const double *squares, Index count, int rows_of_sample) {
+    return way.mode == 1 ? sqrt(squares[blockIdx.x / rows_of_sample] / count) : 0;
+}
+
 // s is written over z. Rows of `row` numbers, `rows_of_sample` of them with one root.
-KERNEL(row_quotients)(const Real *r, Real *z, const Real *sign, const Real *other, const double *roots,
+KERNEL(row_quotients)(const Real *r, Real *z, const Real *sign, const Real *other, const double *squares,
                       int rows_of_sample, Way way, double gain, double epsilon, double *out, Index row, int pieces) {
     Index start = blockIdx.x * row;
-    double root = way.mode == 1 ? roots[blockIdx.x / rows_of_sample] : 0;
+    double root = root_of(way, squares, row * rows_of_sample, rows_of_sample);
     Bins bins = {0, 0, 0};
     EACH_OF_ROW(at) {
         Index of = start + at;
@@ -53,10 +58,10 @@ KERNEL(row_quotients)(const Real *r, Real *z, const Real *sign, const Real *othe
 
 // The same where relevance is that of the winners of windows; the other voxels get 0.
 KERNEL(row_quotients_won)(const Real *values, const unsigned char *winners, Tiles t, Real *z, const Real *sign,
-                          const Real *other, const double *roots, int rows_of_sample, Way way, double gain, double epsilon, double *out,
+                          const Real *other, const double *squares, int rows_of_sample, Way way, double gain, double epsilon, double *out,
                           Index row, int pieces) {
     Index start = blockIdx.x * row, windows = blockIdx.x * volume(t.output);
-    double root = way.mode == 1 ? roots[blockIdx.x / rows_of_sample] : 0;
+    double root = root_of(way, squares, row * rows_of_sample, rows_of_sample);
     Bins bins = {0, 0, 0};
     EACH_OF_ROW(at) {
         Index of = start + at, window;

@@ -47,21 +47,26 @@ KERNEL(row_sums)(const Real *x, double *out, Index row, int pieces) {
 }
 
 // Sums of x - x0 and of its square, x0 the row's first number: what mean and variance are made of
-// without losing digits to a large mean.
+// without losing digits to a large mean. And x0, by the one thread that reads it as its own.
 KERNEL(row_moments)(const Real *x, double *out, Index row, int pieces) {
     const Real *mine_x = x + blockIdx.x * row;
-    double first = mine_x[0], mine[2] = {0, 0};
+    double first = mine_x[0], mine[3] = {0, 0, 0};
     EACH_OF_ROW(at) {
         double apart = mine_x[at] - first;
         mine[0] += apart;
         mine[1] += apart * apart;
+        if (at == 0) mine[2] = first;
     }
     put_sums(mine, out, pieces);
 }
 
-// The first number of each row.
-KERNEL(firsts)(const Real *x, double *out, Index row, Index count) {
-    EACH(at, count) out[at] = x[at * row];
+// The first of `width` sums of every row, added over samples: one for each channel.
+KERNEL(channel_totals)(const double *sums, Real *y, Index samples, int width, Index count) {
+    EACH(at, count) {
+        double total = 0;
+        for (Index n = 0; n < samples; ++n) total += sums[(n * count + at) * width];
+        y[at] = (Real)total;
+    }
 }
 
 // Sums of dy * (x - centre) and of dy; `centres` of them in turn.
