@@ -8,8 +8,8 @@ use serde::{Deserialize, Serialize};
 use super::device;
 use crate::{Error, Result};
 
-/// How exactly the convolutions of a training pass are made. It goes with the pass, from the training
-/// step to the kernel; nothing else is asked for anything but f32.
+/// How exactly the convolutions of a training pass are made. It goes with the pass, from the
+/// training step to the kernel; nothing else is asked for anything but f32.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Precision {
