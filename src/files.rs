@@ -45,12 +45,17 @@ pub fn clear_unfinished(folder: &Path) -> Result<()> {
     };
     for entry in entries {
         let path = entry.map_err(|e| Error::io("listing", folder, e))?.path();
-        let name = path.file_name().map(|n| n.to_string_lossy()).unwrap_or_default();
-        if name.starts_with('.') && name.ends_with(PART) {
+        if path.file_name().is_some_and(|name| unfinished(&name.to_string_lossy())) {
             fs::remove_file(&path).map_err(|e| Error::io("deleting", &path, e))?;
         }
     }
     Ok(())
+}
+
+/// Whether [`write_whole`] gives such a name, `.NAME.PROCESS.part`, to what it is writing.
+fn unfinished(name: &str) -> bool {
+    let process = name.strip_suffix(PART).and_then(|rest| rest.rsplit_once('.'));
+    process.is_some_and(|(file, number)| file.starts_with('.') && number.parse::<u32>().is_ok())
 }
 
 /// Reads a whole file, refusing one over `limit` bytes before reading it.
@@ -114,7 +119,7 @@ mod tests {
     #[test]
     fn what_a_killed_run_left_is_deleted_and_nothing_else() {
         let folder = tempfile::tempdir().expect("temp folder");
-        let whole = [".hidden", "weights.part", "weights.safetensors"];
+        let whole = [".download.part", ".hidden", "weights.7.part", "weights.safetensors"];
         for name in whole.iter().chain(&[".weights.safetensors.7.part"]) {
             fs::write(folder.path().join(name), b"x").expect("file");
         }
