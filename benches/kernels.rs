@@ -5,8 +5,11 @@ mod common;
 
 use std::time::Duration;
 
+use candle_core::{Device, Tensor};
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use heatproof::compute::{PoolGeometry, Workspace, batch_norm, dense, pool3d};
+use heatproof::compute::{
+    Array, ConvGeometry, PoolGeometry, Workspace, batch_norm, conv3d, dense, pool3d,
+};
 
 use common::{Fallible, Pass, SHAPES, Work, normal};
 
@@ -35,6 +38,39 @@ fn convolutions(c: &mut Criterion) {
         for shape in SHAPES {
             measure(c, group, &shape.to_string(), shape.work(pass), shape.flops());
         }
+    }
+}
+
+/// Convolutions of one voxel, beside the matrix product that they are, `[outputs, inputs]` times
+/// `[inputs, voxels]`: elements per second are floating-point operations per second.
+fn pointwise(c: &mut Criterion) {
+    for [inputs, outputs, side] in [[8, 16, 48], [64, 128, 24], [256, 256, 12]] {
+        let voxels = side * side * side;
+        let arrays = || -> Fallible<[Array; 2]> {
+            let x = normal(&[1, inputs, side, side, side], "pointwise x")?;
+            Ok([x, normal(&[outputs, inputs, 1, 1, 1], "pointwise w")?])
+        };
+        let convolution = || -> Fallible<Work> {
+            let ([x, w], mut ws) = (arrays()?, Workspace::new());
+            Ok(Box::new(move || {
+                let y = conv3d::forward(&x, &w, None, &ConvGeometry::same(1), &mut ws)?;
+                ws.give(y);
+                Ok(())
+            }))
+        };
+        let product = || -> Fallible<Work> {
+            let [x, w] = arrays()?;
+            let x = Tensor::from_slice(x.host::<f32>()?, &[inputs, voxels], &Device::Cpu)?;
+            let w = Tensor::from_slice(w.host::<f32>()?, &[outputs, inputs], &Device::Cpu)?;
+            Ok(Box::new(move || {
+                drop(w.matmul(&x)?);
+                Ok(())
+            }))
+        };
+        let (name, flops) =
+            (format!("{inputs}-{outputs}/{side}"), (2 * inputs * outputs * voxels) as f64);
+        measure(c, "pointwise_convolution", &name, convolution(), flops);
+        measure(c, "pointwise_product", &name, product(), flops);
     }
 }
 
@@ -120,5 +156,5 @@ fn dense_layers(c: &mut Criterion) {
     measure(c, "dense", "grad_weight", work(Pass::GradWeight), flops);
 }
 
-criterion_group!(benches, convolutions, pools, batch_norms, dense_layers);
+criterion_group!(benches, convolutions, pointwise, pools, batch_norms, dense_layers);
 criterion_main!(benches);

@@ -192,6 +192,16 @@ pub fn at_work(x: &Array, body: impl FnOnce(&Array) -> Result<Array>) -> Result<
     if on_card()? && x.on_host() { body(&x.duplicate()?.at_work()?)?.at_rest() } else { body(x) }
 }
 
+/// Does `body` on a thread of the pool that shares out the work, unless a card does it: a card's work
+/// is queued by thread. From any other thread each operation is handed to the pool, and two threads
+/// are woken for it; behind this the operations of `body` start at once.
+///
+/// # Errors
+/// Those of `body` and of [`on_card`].
+pub fn among_workers<T: Send>(body: impl FnOnce() -> Result<T> + Send) -> Result<T> {
+    if on_card()? { body() } else { rayon::scope(|_| body()) }
+}
+
 #[cfg(feature = "cuda")]
 fn open(number: usize) -> Result<Choice> {
     super::cuda::Card::open(number)?;

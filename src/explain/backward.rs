@@ -1,7 +1,7 @@
 //! The walk that gradients and modified gradients share.
 
 use super::start::{Seeded, seed};
-use crate::compute::{Array, Workspace};
+use crate::compute::{Array, Workspace, device};
 use crate::model::graph::{Instead, Trace};
 use crate::model::layer::Mode;
 use crate::{Error, Result};
@@ -31,11 +31,13 @@ pub fn walk(
 ) -> Result<(Vec<f64>, Array)> {
     let graph = of.graph.at_work()?;
     let of = &Question { graph: &graph, ..*of };
-    let trace = of.graph.trace(x.duplicate()?.at_work()?, &mut Mode::Infer, ws)?;
-    let found = back(of, &trace, from, instead, ws);
-    trace.recycle(ws);
-    let (scores, map) = found?;
-    Ok((scores, map.at_rest()?))
+    device::among_workers(|| {
+        let trace = of.graph.trace(x.duplicate()?.at_work()?, &mut Mode::Infer, ws)?;
+        let found = back(of, &trace, from, instead, ws);
+        trace.recycle(ws);
+        let (scores, map) = found?;
+        Ok((scores, map.at_rest()?))
+    })
 }
 
 fn back(

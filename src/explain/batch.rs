@@ -35,6 +35,16 @@ pub fn explain_each(
     starts: &[Start],
     ws: &mut Workspace,
 ) -> Result<Explanation> {
+    device::among_workers(|| explain_there(graph, x, composite, starts, ws))
+}
+
+fn explain_there(
+    graph: &Graph,
+    x: &Array,
+    composite: &Composite,
+    starts: &[Start],
+    ws: &mut Workspace,
+) -> Result<Explanation> {
     let (samples, some) = (x.shape()[0], at_once(graph, x)?);
     if some >= samples || starts.len() != samples {
         return explain_at_once(graph, ws.copy(x)?, composite, starts, ws);
@@ -86,7 +96,9 @@ pub fn explain_in_turn(
         let starts = vec![start; part.shape()[0]];
         let mut kept = Trace { input: part, outputs: Vec::new(), saved: Vec::new() };
         for ((graph, unchanged), out) in graphs.iter().zip(&shared).zip(&mut all) {
-            let (found, trace) = explain_on(graph, (kept, *unchanged), composite, &starts, ws)?;
+            let (found, trace) = device::among_workers(|| {
+                explain_on(graph, (kept, *unchanged), composite, &starts, ws)
+            })?;
             out.push(found);
             kept = trace;
         }

@@ -5,7 +5,7 @@ use super::ledger::LedgerLine;
 use super::rules::Applied;
 use super::start::{Seeded, Start, logits_node, seed};
 use super::walk::Walk;
-use crate::compute::{Array, Workspace};
+use crate::compute::{Array, Workspace, device};
 use crate::model::Graph;
 use crate::model::graph::{Node, Trace};
 use crate::{Error, Result};
@@ -77,6 +77,17 @@ pub(super) fn explain_on(
 /// # Errors
 /// As [`super::explain_each`]; [`Error::Shape`] for relevance of another shape, those of `look`.
 pub fn hand_down(
+    graph: &Graph,
+    x: &Array,
+    composite: &Composite,
+    (at, relevance): (usize, Array),
+    look: &mut (dyn FnMut(&Node, &Array) -> Result<()> + Send),
+    ws: &mut Workspace,
+) -> Result<Array> {
+    device::among_workers(|| handed_down(graph, x, composite, (at, relevance), look, ws))
+}
+
+fn handed_down(
     graph: &Graph,
     x: &Array,
     composite: &Composite,

@@ -79,7 +79,7 @@ pub struct NodeRow {
 
 /// What [`Graph::backward_with`] asks before each layer's own backward pass.
 pub type Instead<'a> =
-    &'a mut dyn FnMut(&Node, &Pass<'_>, &mut Workspace) -> Result<Option<Gradients>>;
+    &'a mut (dyn FnMut(&Node, &Pass<'_>, &mut Workspace) -> Result<Option<Gradients>> + Send);
 
 /// How exactly folding kept the function.
 #[derive(Debug, Clone, PartialEq)]

@@ -24,7 +24,7 @@ impl Graph {
     /// [`Error::Shape`] when the input does not fit.
     pub fn forward(&self, x: &Array, ws: &mut Workspace) -> Result<Array> {
         let graph = self.at_work()?;
-        device::at_work(x, |x| graph.forward_there(x, ws))
+        device::at_work(x, |x| device::among_workers(|| graph.forward_there(x, ws)))
     }
 
     fn forward_there(&self, x: &Array, ws: &mut Workspace) -> Result<Array> {
@@ -149,14 +149,15 @@ impl Graph {
     ) -> Result<Update> {
         let mut walk = Walk::new(self.nodes(), x, training(self.nodes()));
         walk.precision = precision;
-        for step in walk.steps.clone() {
-            walk.forward(step, &mut Mode::Train(dropout, precision), ws)?;
-        }
+        device::among_workers(|| {
+            let mut mode = Mode::Train(dropout, precision);
+            walk.steps.clone().into_iter().try_for_each(|step| walk.forward(step, &mut mode, ws))
+        })?;
         let logits = walk.outputs.last().and_then(Option::as_ref);
         let logits = logits.ok_or_else(|| Error::internal("an empty graph"))?;
         let (value, start) = loss(logits)?;
         let start = start.beside(logits)?;
-        let gradients = walk.backward(start, ws)?;
+        let gradients = device::among_workers(|| walk.backward(start, ws))?;
         let saved = walk.saved;
         for (node, saved) in self.nodes_mut().iter_mut().zip(saved) {
             node.layer.absorb(&saved, MOMENTUM)?;

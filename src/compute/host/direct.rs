@@ -60,7 +60,14 @@ pub fn runs(
     while at < tile.end && j < rows {
         if i < columns {
             let count = (columns - i).min(tile.end - at);
-            to.push((at - tile.start, start + j * step + i * stride, count));
+            let run = (at - tile.start, start + j * step + i * stride, count);
+            match to.last_mut() {
+                // Rows without anything between them, here or there.
+                Some(last) if (last.0 + last.2, last.1 + last.2 * stride) == (run.0, run.1) => {
+                    last.2 += count;
+                }
+                _ => to.push(run),
+            }
         }
         at += pitch - i;
         (j, i) = (j + 1, 0);

@@ -186,6 +186,13 @@ impl Planes {
             let (from, until) = pass.columns(phase_i, self.pitch);
             let first = pass.step[2] * from + phase_i;
             let (whole, tail) = to.split_at_mut(self.rows * self.pitch);
+            let same = [self.rows, self.pitch] == [extent_j, extent_i];
+            if same && pass.step[1..] == [1, 1] && pass.lead[1..] == [0, 0] {
+                // Without zeros and steps a plane lies as it did.
+                whole.copy_from_slice(source);
+                tail.fill(0.0);
+                continue;
+            }
             for (row, to) in whole.chunks_exact_mut(self.pitch).enumerate() {
                 let j = (pass.step[1] * row + phase_j).cast_signed() - pass.lead[1];
                 if !(0..extent_j.cast_signed()).contains(&j) || from >= until {

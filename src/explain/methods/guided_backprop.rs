@@ -89,7 +89,7 @@ fn beta_settings(word: &str) -> Option<Vec<f64>> {
 fn at_rectifiers(
     of: &Question<'_>,
     ws: &mut Workspace,
-    rule: &dyn Fn(&Pass<'_>, &mut Workspace) -> Result<Array>,
+    rule: &(dyn Fn(&Pass<'_>, &mut Workspace) -> Result<Array> + Sync),
 ) -> Result<Array> {
     let mut instead = |node: &crate::model::graph::Node, pass: &Pass<'_>, ws: &mut Workspace| {
         if node.layer.card().id != "relu" {
