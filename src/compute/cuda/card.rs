@@ -178,6 +178,7 @@ impl Card {
                 DType::F64 => CudaStorageSlice::F64(self.device.alloc(len).map_err(short)?),
                 DType::U32 => CudaStorageSlice::U32(self.device.alloc(len).map_err(short)?),
                 DType::U8 => CudaStorageSlice::U8(self.device.alloc(len).map_err(short)?),
+                DType::BF16 => CudaStorageSlice::BF16(self.device.alloc(len).map_err(short)?),
                 _ => CudaStorageSlice::F32(self.device.alloc(len).map_err(short)?),
             }
         };
@@ -329,3 +330,4 @@ impl Held for f32 {}
 impl Held for f64 {}
 impl Held for u32 {}
 impl Held for u8 {}
+impl Held for half::bf16 {}

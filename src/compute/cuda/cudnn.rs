@@ -1,28 +1,31 @@
-//! cuDNN's convolutions of f32, where it has one that always gives the same bits.
+//! cuDNN's convolutions, where it has one that always gives the same bits.
 //!
 //! Its algorithms are fixed rather than tried out: those that it documents as deterministic, all of
 //! them matrix products of the very products that a convolution adds. `CUDNN_FMA_MATH` forbids the
-//! rounding to TF32 that it otherwise allows itself; a training may allow it. It pads both ends of an axis alike; other
-//! windows, and what it says it does not support, are left to our own kernels.
+//! rounding to TF32 that it otherwise allows itself; a training may allow it, or give it arrays of
+//! bf16. It pads both ends of an axis alike; other windows, and what it says it does not support in
+//! f32, are left to our own kernels; what it does not support in bf16 is made in f32.
 
 #![allow(unsafe_code)]
+
+mod element;
 
 use std::cell::RefCell;
 use std::sync::Arc;
 
 use candle_core::DType;
 use candle_core::Storage;
-use candle_core::cuda_backend::CudaStorageSlice;
 use candle_core::cuda_backend::cudarc::cudnn::result::CudnnError;
 use candle_core::cuda_backend::cudarc::cudnn::sys::{
     cudnnConvolutionBwdDataAlgo_t, cudnnConvolutionBwdFilterAlgo_t, cudnnConvolutionFwdAlgo_t,
-    cudnnConvolutionMode_t, cudnnMathType_t, cudnnTensorFormat_t,
+    cudnnConvolutionMode_t, cudnnTensorFormat_t,
 };
 use candle_core::cuda_backend::cudarc::cudnn::{
     ConvBackwardData, ConvBackwardFilter, ConvDescriptor, ConvForward, Cudnn, FilterDescriptor,
     TensorDescriptor,
 };
 use candle_core::cuda_backend::cudarc::driver::CudaSlice;
+use half::bf16;
 
 use super::super::array::Array;
 use super::super::precision::Precision;
@@ -30,6 +33,7 @@ use super::Card;
 use super::card::failed;
 use super::convolution::{Pass3d, Shapes};
 use crate::{Error, Result};
+use element::Element;
 
 /// Output: the first is the faster one.
 const FORWARD: [cudnnConvolutionFwdAlgo_t; 2] = [
@@ -55,12 +59,12 @@ thread_local! {
     static HANDLE: RefCell<Option<Arc<Cudnn>>> = const { RefCell::new(None) };
 }
 
-/// A convolution as cuDNN knows it.
-struct Described {
+/// A convolution as cuDNN knows it, sums of f32.
+struct Described<T> {
     conv: ConvDescriptor<f32>,
-    x: TensorDescriptor<f32>,
-    w: FilterDescriptor<f32>,
-    y: TensorDescriptor<f32>,
+    x: TensorDescriptor<T>,
+    w: FilterDescriptor<T>,
+    y: TensorDescriptor<T>,
     shapes: [[usize; 5]; 3],
 }
 
@@ -85,9 +89,9 @@ fn handle(card: &Card) -> Result<Arc<Cudnn>> {
     })
 }
 
-impl Described {
+impl<T: Element> Described<T> {
     /// None where cuDNN has no such convolution.
-    fn of(card: &Card, dtype: DType, shapes: &Shapes) -> Result<Option<Self>> {
+    fn of(card: &Card, shapes: &Shapes) -> Result<Option<Self>> {
         let g = shapes.geometry;
         let [inputs, outputs] = shapes.channels;
         let ([k, j, i], [a, b, c], [d, e, f]) = (shapes.input, g.kernel, shapes.output);
@@ -97,7 +101,7 @@ impl Described {
             [shapes.batch, outputs, d, e, f],
         ];
         let counted = |shape: &[usize; 5]| i32::try_from(shape.iter().product::<usize>()).is_ok();
-        if dtype != DType::F32 || g.pad_before != g.pad_after || !all.iter().all(counted) {
+        if g.pad_before != g.pad_after || !all.iter().all(counted) {
             return Ok(None);
         }
         let made = Self::make(&handle(card)?, shapes, all);
@@ -114,41 +118,37 @@ impl Described {
         let tensor = |shape: [usize; 5]| {
             let mut strides = [1; 5];
             (0..4).rev().for_each(|a| strides[a] = strides[a + 1] * shape[a + 1] as i32);
-            cudnn.create_nd_tensor::<f32>(&shape.map(|n| n as i32), &strides)
+            cudnn.create_nd_tensor(&shape.map(|n| n as i32), &strides)
         };
         let [pads, steps, between] = [g.pad_before, g.stride, g.dilation].map(ints);
         let mode = cudnnConvolutionMode_t::CUDNN_CROSS_CORRELATION;
         let mut conv = cudnn.create_convnd::<f32>(&pads, &steps, &between, mode)?;
         conv.set_group_count(g.groups as i32)?;
-        conv.set_math_type(match shapes.precision {
-            Precision::F32 => cudnnMathType_t::CUDNN_FMA_MATH,
-            Precision::Tf32 => cudnnMathType_t::CUDNN_DEFAULT_MATH,
-        })?;
+        conv.set_math_type(T::math(shapes.precision))?;
         let format = cudnnTensorFormat_t::CUDNN_TENSOR_NCHW;
-        let w = cudnn.create_5d_filter::<f32>(format, all[1].map(|n| n as i32))?;
+        let w = cudnn.create_5d_filter(format, all[1].map(|n| n as i32))?;
         Ok(Self { conv, x: tensor(all[0])?, w, y: tensor(all[2])?, shapes: all })
     }
 }
 
-fn numbers(x: &Array) -> Result<&CudaSlice<f32>> {
+fn numbers<T: Element>(x: &Array) -> Result<&CudaSlice<T>> {
     match x.storage() {
-        Storage::Cuda(storage) => match &storage.slice {
-            CudaStorageSlice::F32(slice) => Ok(slice),
-            _ => Err(Error::internal("numbers of f32 expected")),
-        },
+        Storage::Cuda(storage) => {
+            storage.as_cuda_slice().map_err(|_| Error::internal("numbers of another type"))
+        }
         _ => Err(Error::internal("an array of the card expected")),
     }
 }
 
 /// Memory for the algorithm and for what it makes, if it keeps within [`MOST`]; nothing in it is
 /// defined.
-type Rooms = (CudaSlice<u8>, CudaSlice<f32>);
+type Rooms<T> = (CudaSlice<u8>, CudaSlice<T>);
 
-fn rooms(
+fn rooms<T: Element>(
     card: &Card,
     bytes: std::result::Result<usize, CudnnError>,
     made: [usize; 5],
-) -> Result<Option<Rooms>> {
+) -> Result<Option<Rooms<T>>> {
     let bytes = unless_refused("asking cuDNN for an algorithm", bytes)?;
     let Some(bytes) = bytes.filter(|bytes| *bytes <= MOST) else { return Ok(None) };
     let short = |why: candle_core::Error| failed("making room for cuDNN", why);
@@ -156,18 +156,12 @@ fn rooms(
     // SAFETY: cuDNN reads nothing of either before it wrote it: the output is not added to.
     unsafe {
         let work = card.device.alloc::<u8>(bytes.max(1)).map_err(short)?;
-        Ok(Some((work, card.device.alloc::<f32>(len).map_err(short)?)))
+        Ok(Some((work, card.device.alloc::<T>(len).map_err(short)?)))
     }
 }
 
-fn array(card: &Card, made: CudaSlice<f32>, shape: [usize; 5]) -> Option<Array> {
-    Some(card.array(CudaStorageSlice::F32(made), &shape))
-}
-
-/// Not added to what was there.
-const OVER: (f32, f32) = (1.0, 0.0);
-
-/// What a pass makes of its arrays, or nothing where cuDNN does not take it.
+/// What a pass makes of its arrays, or nothing where cuDNN does not take it. Where it does not take it
+/// in bf16, it is asked for full f32.
 ///
 /// # Errors
 /// `E-DEVICE-003` when cuDNN fails.
@@ -177,56 +171,78 @@ pub fn made(
     arrays: [&Array; 2],
     shapes: &Shapes,
 ) -> Result<Option<Array>> {
-    match pass {
-        Pass3d::Forward => forward(card, arrays, shapes),
-        Pass3d::ByInput => grad_input(card, arrays, shapes),
-        Pass3d::ByWeight => grad_weight(card, arrays, shapes),
+    if arrays[0].dtype() != DType::F32 {
+        return Ok(None);
     }
+    if shapes.precision == Precision::Bf16
+        && let Some(made) = made_of::<bf16>(card, pass, arrays, shapes)?
+    {
+        return Ok(Some(made));
+    }
+    made_of::<f32>(card, pass, arrays, shapes)
 }
 
-/// `conv(x, w)`, or nothing.
-fn forward(card: &Card, [x, w]: [&Array; 2], shapes: &Shapes) -> Result<Option<Array>> {
-    let Some(d) = Described::of(card, x.dtype(), shapes)? else { return Ok(None) };
+/// [`made`] of numbers of one type.
+fn made_of<T: Element>(
+    card: &Card,
+    pass: Pass3d,
+    arrays: [&Array; 2],
+    shapes: &Shapes,
+) -> Result<Option<Array>> {
+    let Some(d) = Described::<T>::of(card, shapes)? else { return Ok(None) };
+    let (made, shape) = match pass {
+        Pass3d::Forward => (forward(card, arrays, &d)?, d.shapes[2]),
+        Pass3d::ByInput => (grad_input(card, arrays, &d)?, d.shapes[0]),
+        Pass3d::ByWeight => (grad_weight(card, arrays, &d)?, d.shapes[1]),
+    };
+    let array = |made| Storage::Cuda(T::wrap_cuda_slice(made, card.device.clone()));
+    made.map(|made| T::given(card, Array::stored(array(made), &shape))).transpose()
+}
+
+/// What cuDNN made, or nothing.
+type Made<T> = Result<Option<CudaSlice<T>>>;
+
+/// `conv(x, w)`.
+fn forward<T: Element>(card: &Card, [x, w]: [&Array; 2], d: &Described<T>) -> Made<T> {
     let pass = ConvForward { conv: &d.conv, x: &d.x, w: &d.w, y: &d.y };
     for algorithm in FORWARD {
         let bytes = pass.get_workspace_size(algorithm);
         let Some((mut work, mut y)) = rooms(card, bytes, d.shapes[2])? else { continue };
-        let w = card.lent(w)?;
-        let (x, w) = (numbers(x)?, numbers(w.array())?);
+        let (x, w) = (T::lent(card, x)?, T::lent(card, w)?);
+        let (x, w) = (numbers(x.array())?, numbers(w.array())?);
         // SAFETY: arrays have the shapes described, and work is queued in their stream.
-        let told = unsafe { pass.launch(algorithm, Some(&mut work), OVER, x, w, &mut y) };
+        let told = unsafe { pass.launch(algorithm, Some(&mut work), T::OVER, x, w, &mut y) };
         if unless_refused("convolving with cuDNN", told)?.is_some() {
-            return Ok(array(card, y, d.shapes[2]));
+            return Ok(Some(y));
         }
     }
     Ok(None)
 }
 
-/// Gradient by the input, or nothing.
-fn grad_input(card: &Card, [dy, w]: [&Array; 2], shapes: &Shapes) -> Result<Option<Array>> {
-    let Some(d) = Described::of(card, dy.dtype(), shapes)? else { return Ok(None) };
+/// Gradient by the input.
+fn grad_input<T: Element>(card: &Card, [dy, w]: [&Array; 2], d: &Described<T>) -> Made<T> {
     let pass = ConvBackwardData { conv: &d.conv, dx: &d.x, w: &d.w, dy: &d.y };
     let bytes = pass.get_workspace_size(BY_INPUT);
     let Some((mut work, mut dx)) = rooms(card, bytes, d.shapes[0])? else { return Ok(None) };
-    let w = card.lent(w)?;
-    let (w, dy) = (numbers(w.array())?, numbers(dy)?);
+    let (w, dy) = (T::lent(card, w)?, T::lent(card, dy)?);
+    let (w, dy) = (numbers(w.array())?, numbers(dy.array())?);
     // SAFETY: as in `forward`.
-    let told = unsafe { pass.launch(BY_INPUT, Some(&mut work), OVER, &mut dx, w, dy) };
+    let told = unsafe { pass.launch(BY_INPUT, Some(&mut work), T::OVER, &mut dx, w, dy) };
     let done = unless_refused("taking a gradient with cuDNN", told)?;
-    Ok(done.and_then(|()| array(card, dx, d.shapes[0])))
+    Ok(done.map(|()| dx))
 }
 
-/// Gradient by the weights, or nothing.
-fn grad_weight(card: &Card, [x, dy]: [&Array; 2], shapes: &Shapes) -> Result<Option<Array>> {
-    let Some(d) = Described::of(card, x.dtype(), shapes)? else { return Ok(None) };
+/// Gradient by the weights.
+fn grad_weight<T: Element>(card: &Card, [x, dy]: [&Array; 2], d: &Described<T>) -> Made<T> {
     let pass = ConvBackwardFilter { conv: &d.conv, x: &d.x, dw: &d.w, dy: &d.y };
     let bytes = pass.get_workspace_size(BY_WEIGHT);
     let Some((mut work, mut dw)) = rooms(card, bytes, d.shapes[1])? else { return Ok(None) };
-    let (x, dy) = (numbers(x)?, numbers(dy)?);
+    let (x, dy) = (T::lent(card, x)?, T::lent(card, dy)?);
+    let (x, dy) = (numbers(x.array())?, numbers(dy.array())?);
     // SAFETY: as in `forward`.
-    let told = unsafe { pass.launch(BY_WEIGHT, Some(&mut work), OVER, x, &mut dw, dy) };
+    let told = unsafe { pass.launch(BY_WEIGHT, Some(&mut work), T::OVER, x, &mut dw, dy) };
     let done = unless_refused("taking a gradient with cuDNN", told)?;
-    Ok(done.and_then(|()| array(card, dw, d.shapes[1])))
+    Ok(done.map(|()| dw))
 }
 
 #[cfg(test)]

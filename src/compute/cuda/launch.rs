@@ -22,7 +22,7 @@ const BLOCKS: usize = 1 << 14;
 /// number serves for `int` and for `Index`.
 #[derive(Debug, Clone, Copy)]
 pub enum Argument {
-    /// An array: `Real *`, `double *`, `unsigned *`, `unsigned char *`.
+    /// An array: `Real *`, `double *`, `unsigned *`, `unsigned short *`, `unsigned char *`.
     Pointer(u64),
     /// `int` or `Index`.
     Whole(i64),
@@ -93,6 +93,7 @@ impl Card {
             DType::F64 => pointer::<f64>(self, storage),
             DType::U32 => pointer::<u32>(self, storage),
             DType::U8 => pointer::<u8>(self, storage),
+            DType::BF16 => pointer::<half::bf16>(self, storage),
             _ => pointer::<f32>(self, storage),
         };
         pointer.map(Argument::Pointer).map_err(|why| failed("looking up an array", why))

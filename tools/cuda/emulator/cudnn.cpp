@@ -1,6 +1,8 @@
-// cuDNN's N-d convolutions of f32, as far as heatproof asks for them: nested loops in double. What it is
-// not given as agreed (full f32, or factors rounded to TF32 under the default math; a deterministic algorithm, room to work, symmetric padding) stops the
-// program; some geometries it refuses, as the real one may, so that what follows a refusal is run.
+// cuDNN's N-d convolutions, as far as heatproof asks for them: nested loops in double. What it is not
+// given as agreed stops the program: three arrays of f32 (full f32, or factors rounded to TF32 under the
+// default math) or three of bf16 (on tensor cores), sums of f32; a deterministic algorithm, room to
+// work, symmetric padding. Some geometries it refuses, as the real one may, so that what follows a
+// refusal is run.
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -15,12 +17,12 @@ namespace {
     std::abort();
 }
 
-constexpr int NOT_SUPPORTED = 3000, FLOAT = 0, NCHW = 0, CROSS_CORRELATION = 1, FMA_MATH = 3,
-              DEFAULT_MATH = 0;
+constexpr int NOT_SUPPORTED = 3000, FLOAT = 0, BFLOAT16 = 9, NCHW = 0, CROSS_CORRELATION = 1,
+              FMA_MATH = 3, DEFAULT_MATH = 0, TENSOR_OP_MATH = 1;
 constexpr size_t WORK = 1000;
 
 struct Tensor {
-    int extent[5];
+    int type, extent[5];
 };
 
 struct Convolution {
@@ -36,8 +38,12 @@ void dense(const int *extent, const int *stride) {
 enum Pass { FORWARD, BY_INPUT, BY_WEIGHT };
 
 // Whether the pass is refused.
-bool refused(Pass pass, int algorithm, const Convolution &c) {
-    if (c.math != FMA_MATH && c.math != DEFAULT_MATH) fault("neither full f32 nor TF32");
+bool refused(Pass pass, int algorithm, const Convolution &c, const Tensor &x, const Tensor &w, const Tensor &y) {
+    if (x.type != w.type || x.type != y.type) fault("arrays of several types");
+    const bool half = x.type == BFLOAT16;
+    if (half ? c.math != TENSOR_OP_MATH : c.math != FMA_MATH && c.math != DEFAULT_MATH)
+        fault("neither full f32 nor TF32 nor bf16");
+    if (half && c.groups > 1) return true;
     bool spread = c.dilation[0] > 1 || c.dilation[1] > 1 || c.dilation[2] > 1;
     switch (pass) {
     case FORWARD:
@@ -52,26 +58,46 @@ bool refused(Pass pass, int algorithm, const Convolution &c) {
     }
 }
 
-int room(Pass pass, int algorithm, const Convolution *c, size_t *bytes) {
-    if (refused(pass, algorithm, *c)) return NOT_SUPPORTED;
+int room(Pass pass, int algorithm, const Tensor *x, const Tensor *w, const Tensor *y, const Convolution *c,
+         size_t *bytes) {
+    if (refused(pass, algorithm, *c, *x, *w, *y)) return NOT_SUPPORTED;
     *bytes = algorithm == 1 ? WORK : 0;
     return 0;
 }
 
-// To 10 bits after the point, halves to even.
-float tf32(float v) {
+// Without its last `dropped` bits, halves to even: 13 make TF32 of f32, 16 bf16.
+float rounded(float v, int dropped) {
+    if (v != v) return v;
     uint32_t bits;
     std::memcpy(&bits, &v, sizeof bits);
-    bits += 0xfff + (bits >> 13 & 1);
-    bits &= ~0x1fffu;
+    bits += (1u << (dropped - 1)) - 1 + (bits >> dropped & 1);
+    bits &= ~0u << dropped;
     return std::memcpy(&v, &bits, sizeof v), v;
 }
 
+float read(const void *from, int type, size_t at) {
+    if (type == FLOAT) return static_cast<const float *>(from)[at];
+    const uint32_t bits = uint32_t(static_cast<const uint16_t *>(from)[at]) << 16;
+    float v;
+    return std::memcpy(&v, &bits, sizeof v), v;
+}
+
+void write(void *to, int type, size_t at, float v) {
+    if (type == FLOAT) {
+        static_cast<float *>(to)[at] = v;
+        return;
+    }
+    uint32_t bits;
+    v = rounded(v, 16);
+    std::memcpy(&bits, &v, sizeof bits);
+    static_cast<uint16_t *>(to)[at] = uint16_t(bits >> 16);
+}
+
 // Every product: y += x * w, x += y * w or w += x * y.
-int convolve(Pass pass, int algorithm, const Tensor &x, const float *xs, const Tensor &w, const float *ws,
-             const Tensor &y, const float *ys, const Convolution &c, const float *alpha, const float *beta,
-             void *work, size_t bytes, float *to) {
-    if (refused(pass, algorithm, c)) return NOT_SUPPORTED;
+int convolve(Pass pass, int algorithm, const Tensor &x, const void *xs, const Tensor &w, const void *ws,
+             const Tensor &y, const void *ys, const Convolution &c, const float *alpha, const float *beta,
+             void *work, size_t bytes, void *to) {
+    if (refused(pass, algorithm, c, x, w, y)) return NOT_SUPPORTED;
     if (*alpha != 1 || *beta != 0) fault("scaled");
     if (algorithm == 1) {
         if (!work || bytes < WORK) fault("no room to work");
@@ -89,7 +115,10 @@ int convolve(Pass pass, int algorithm, const Tensor &x, const float *xs, const T
     size_t count = 1;
     for (int extent : made.extent) count *= extent;
     std::vector<double> sums(count);
-    auto factor = [&c](float v) -> double { return c.math == DEFAULT_MATH ? tf32(v) : v; };
+    auto factor = [&](const void *of, size_t at) -> double {
+        const float v = read(of, x.type, at);
+        return c.math == DEFAULT_MATH ? rounded(v, 13) : v;
+    };
     for (int n = 0; n < x.extent[0]; ++n)
         for (int o = 0; o < w.extent[0]; ++o)
             for (int place = 0; place < y.extent[2] * y.extent[3] * y.extent[4]; ++place) {
@@ -110,13 +139,13 @@ int convolve(Pass pass, int algorithm, const Tensor &x, const float *xs, const T
                         if (!inside) continue;
                         const size_t at_w = (size_t(o) * inputs + i) * w.extent[2] * w.extent[3] * w.extent[4] + tap;
                         switch (pass) {
-                        case FORWARD: sums[at_y] += factor(xs[at_x]) * factor(ws[at_w]); break;
-                        case BY_INPUT: sums[at_x] += factor(ys[at_y]) * factor(ws[at_w]); break;
-                        default: sums[at_w] += factor(ys[at_y]) * factor(xs[at_x]);
+                        case FORWARD: sums[at_y] += factor(xs, at_x) * factor(ws, at_w); break;
+                        case BY_INPUT: sums[at_x] += factor(ys, at_y) * factor(ws, at_w); break;
+                        default: sums[at_w] += factor(ys, at_y) * factor(xs, at_x);
                         }
                     }
             }
-    for (size_t at = 0; at < count; ++at) to[at] = float(sums[at]);
+    for (size_t at = 0; at < count; ++at) write(to, x.type, at, float(sums[at]));
     return 0;
 }
 
@@ -129,15 +158,18 @@ API cudnnSetStream(void *, void *) { return 0; }
 API cudnnCreateTensorDescriptor(Tensor **t) { return *t = new Tensor(), 0; }
 API cudnnDestroyTensorDescriptor(Tensor *t) { return delete t, 0; }
 API cudnnSetTensorNdDescriptor(Tensor *t, int type, int rank, const int *extent, const int *stride) {
-    if (type != FLOAT || rank != 5) fault("not a volume of f32");
+    if ((type != FLOAT && type != BFLOAT16) || rank != 5) fault("not a volume of f32 or bf16");
     dense(extent, stride);
+    t->type = type;
     return std::memcpy(t->extent, extent, sizeof t->extent), 0;
 }
 
 API cudnnCreateFilterDescriptor(Tensor **t) { return *t = new Tensor(), 0; }
 API cudnnDestroyFilterDescriptor(Tensor *t) { return delete t, 0; }
 API cudnnSetFilterNdDescriptor(Tensor *t, int type, int format, int rank, const int *extent) {
-    if (type != FLOAT || rank != 5 || format != NCHW) fault("not a window of f32");
+    if ((type != FLOAT && type != BFLOAT16) || rank != 5 || format != NCHW)
+        fault("not a window of f32 or bf16");
+    t->type = type;
     return std::memcpy(t->extent, extent, sizeof t->extent), 0;
 }
 
@@ -154,31 +186,31 @@ API cudnnSetConvolutionNdDescriptor(Convolution *c, int rank, const int *pad, co
 API cudnnSetConvolutionMathType(Convolution *c, int math) { return c->math = math, 0; }
 API cudnnSetConvolutionGroupCount(Convolution *c, int groups) { return c->groups = groups, 0; }
 
-API cudnnGetConvolutionForwardWorkspaceSize(void *, Tensor *, Tensor *, Convolution *c, Tensor *, int algorithm,
-                                            size_t *bytes) {
-    return room(FORWARD, algorithm, c, bytes);
+API cudnnGetConvolutionForwardWorkspaceSize(void *, Tensor *x, Tensor *w, Convolution *c, Tensor *y,
+                                            int algorithm, size_t *bytes) {
+    return room(FORWARD, algorithm, x, w, y, c, bytes);
 }
-API cudnnGetConvolutionBackwardDataWorkspaceSize(void *, Tensor *, Tensor *, Convolution *c, Tensor *,
+API cudnnGetConvolutionBackwardDataWorkspaceSize(void *, Tensor *w, Tensor *y, Convolution *c, Tensor *x,
                                                  int algorithm, size_t *bytes) {
-    return room(BY_INPUT, algorithm, c, bytes);
+    return room(BY_INPUT, algorithm, x, w, y, c, bytes);
 }
-API cudnnGetConvolutionBackwardFilterWorkspaceSize(void *, Tensor *, Tensor *, Convolution *c, Tensor *,
+API cudnnGetConvolutionBackwardFilterWorkspaceSize(void *, Tensor *x, Tensor *y, Convolution *c, Tensor *w,
                                                    int algorithm, size_t *bytes) {
-    return room(BY_WEIGHT, algorithm, c, bytes);
+    return room(BY_WEIGHT, algorithm, x, w, y, c, bytes);
 }
 
-API cudnnConvolutionForward(void *, const float *alpha, Tensor *x, const float *xs, Tensor *w, const float *ws,
+API cudnnConvolutionForward(void *, const float *alpha, Tensor *x, const void *xs, Tensor *w, const void *ws,
                             Convolution *c, int algorithm, void *work, size_t bytes, const float *beta, Tensor *y,
-                            float *ys) {
+                            void *ys) {
     return convolve(FORWARD, algorithm, *x, xs, *w, ws, *y, nullptr, *c, alpha, beta, work, bytes, ys);
 }
-API cudnnConvolutionBackwardData(void *, const float *alpha, Tensor *w, const float *ws, Tensor *y,
-                                 const float *ys, Convolution *c, int algorithm, void *work, size_t bytes,
-                                 const float *beta, Tensor *x, float *xs) {
+API cudnnConvolutionBackwardData(void *, const float *alpha, Tensor *w, const void *ws, Tensor *y,
+                                 const void *ys, Convolution *c, int algorithm, void *work, size_t bytes,
+                                 const float *beta, Tensor *x, void *xs) {
     return convolve(BY_INPUT, algorithm, *x, nullptr, *w, ws, *y, ys, *c, alpha, beta, work, bytes, xs);
 }
-API cudnnConvolutionBackwardFilter(void *, const float *alpha, Tensor *x, const float *xs, Tensor *y,
-                                   const float *ys, Convolution *c, int algorithm, void *work, size_t bytes,
-                                   const float *beta, Tensor *w, float *ws) {
+API cudnnConvolutionBackwardFilter(void *, const float *alpha, Tensor *x, const void *xs, Tensor *y,
+                                   const void *ys, Convolution *c, int algorithm, void *work, size_t bytes,
+                                   const float *beta, Tensor *w, void *ws) {
     return convolve(BY_WEIGHT, algorithm, *x, xs, *w, nullptr, *y, ys, *c, alpha, beta, work, bytes, ws);
 }

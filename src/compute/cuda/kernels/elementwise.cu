@@ -75,3 +75,18 @@ KERNEL(adamw)(Real *w, const Real *g, Real *m, Real *v, double keep1, double tak
 KERNEL(towards)(Real *mean, const Real *now, double share, Index count) {
     EACH(at, count) mean[at] += (Real)share * (now[at] - mean[at]);
 }
+
+// Numbers of f32, by their bits, to the nearest of bf16, halves to even; a NaN stays one.
+KERNEL(to_bf16)(const unsigned *x, unsigned short *y, Index count) {
+    EACH(at, count) {
+        unsigned bits = x[at];
+        bool nan = (bits & 0x7fffffff) > 0x7f800000;
+        bits = nan ? bits | 0x400000 : bits + 0x7fff + (bits >> 16 & 1);
+        y[at] = (unsigned short)(bits >> 16);
+    }
+}
+
+// Numbers of bf16 as f32, by their bits.
+KERNEL(from_bf16)(const unsigned short *x, unsigned *y, Index count) {
+    EACH(at, count) y[at] = (unsigned)x[at] << 16;
+}
