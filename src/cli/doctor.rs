@@ -136,8 +136,14 @@ fn words(found: &Findings) -> String {
             [Some(row.forward), Some(row.grad_input), row.grad_weight, row.adjoint].map(number);
         let [y, dx, dw, adjoint] = numbers;
         let fault = if row.conforms() { "" } else { "  WRONG" };
+        let limit = match row.limit {
+            LIMIT => String::new(),
+            limit => format!("; at most {limit:.1e}"),
+        };
         let (op, case) = (row.op, &row.case);
-        text.push_str(&format!("{op:<14} {y:>8} {dx:>9} {dw:>9} {adjoint:>9}  {case}{fault}\n"));
+        text.push_str(&format!(
+            "{op:<14} {y:>8} {dx:>9} {dw:>9} {adjoint:>9}  {case}{limit}{fault}\n"
+        ));
     }
     text.push_str("\nthree runs on one thread and one on two\n");
     for r in &found.repetitions {
@@ -189,8 +195,9 @@ mod tests {
             grad_input: 1e-7,
             grad_weight: None,
             adjoint: Some(1e-8),
+            limit: LIMIT,
         };
-        let repetition = Repetition { op: "conv3d", case: "b".into(), same_bytes: false };
+        let repetition = Repetition { op: "conv3d".into(), case: "b".into(), same_bytes: false };
         let found = Findings {
             version: "0",
             machine: Machine::look(),

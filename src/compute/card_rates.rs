@@ -9,6 +9,7 @@ use super::array::{Array, Real};
 use super::conformance::bearable;
 use super::facts::Facts;
 use super::geometry::{ConvGeometry, PoolGeometry};
+use super::precision::Precision;
 use super::workspace::Workspace;
 use super::{conv3d, device, elementwise, pool3d};
 use crate::Result;
@@ -27,17 +28,18 @@ const SHAPES: [[usize; 3]; 7] =
 /// One step.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct CardRate {
-    /// The operation.
-    pub op: &'static str,
+    /// The operation, and how exactly or by whose kernels where it is not cuDNN's f32.
+    pub op: String,
     /// Batch, channels in, channels out, side of the volume.
     pub shape: [usize; 4],
     /// Shortest time, asked for and waited for.
     pub milliseconds: f64,
-    /// 10⁹ operations of f32 a second, by the definition.
+    /// 10⁹ operations a second, by the definition.
     pub gflops: f64,
     /// 10⁹ bytes a second, each number read or written once.
     pub gb_per_s: f64,
-    /// Of the card's highest rate of operations; none where the driver does not say it.
+    /// Of the card's highest rate of operations of f32, above which TF32 and bf16 may be; none where
+    /// the driver does not say it.
     pub share_of_peak: Option<f64>,
     /// Of its highest rate of bytes.
     pub share_of_bandwidth: Option<f64>,
@@ -45,7 +47,7 @@ pub struct CardRate {
 
 /// A step that is timed.
 struct Step<'a> {
-    op: &'static str,
+    op: String,
     shape: [usize; 4],
     flops: usize,
     numbers: usize,
@@ -63,24 +65,9 @@ pub fn rates(facts: &Facts) -> Result<Vec<CardRate>> {
         let work = 2 * 27 * BATCH * cin * cout * side.pow(3);
         if bearable(Some(facts), 3 * RUNS * work) {
             found.extend(of_shape(facts, BATCH, shape)?);
-            if facts.cudnn {
-                let ours = device::by_our_kernels(|| of_shape(facts, BATCH, shape))?;
-                found.extend(ours.into_iter().filter_map(ours_of));
-            }
         }
     }
     Ok(found)
-}
-
-/// A convolution by our own kernels.
-fn ours_of(rate: CardRate) -> Option<CardRate> {
-    let op = match rate.op {
-        "conv3d forward" => "conv3d forward, ours",
-        "conv3d grad_input" => "conv3d grad_input, ours",
-        "conv3d grad_weight" => "conv3d grad_weight, ours",
-        _ => return None,
-    };
-    Some(CardRate { op, ..rate })
 }
 
 fn normal(shape: &[usize], purpose: &str) -> Result<Array> {
@@ -89,7 +76,7 @@ fn normal(shape: &[usize], purpose: &str) -> Result<Array> {
     Array::from_vec((0..shape.iter().product::<usize>()).map(draw).collect(), shape)?.at_work()
 }
 
-/// The three passes of a convolution, and steps that memory bounds on what it makes.
+/// The three passes of a convolution in each way, and steps that memory bounds on what it makes.
 fn of_shape(facts: &Facts, batch: usize, [cin, cout, side]: [usize; 3]) -> Result<Vec<CardRate>> {
     let g = ConvGeometry::same(3);
     let x = normal(&[batch, cin, side, side, side], "x")?;
@@ -98,22 +85,38 @@ fn of_shape(facts: &Facts, batch: usize, [cin, cout, side]: [usize; 3]) -> Resul
     let shape = [batch, cin, cout, side];
     let flops = 2 * g.macs(cin) * dy.len();
     let all = x.len() + dy.len() + w.len();
-    let timed = |op, flops, numbers, work: &mut dyn FnMut(&mut Workspace) -> Result<Array>| {
-        measure(facts, Step { op, shape, flops, numbers, work })
+    let timed =
+        |op: String, flops, numbers, work: &mut dyn FnMut(&mut Workspace) -> Result<Array>| {
+            measure(facts, Step { op, shape, flops, numbers, work })
+        };
+    let passes = |more: &str, precision: Precision| -> Result<[CardRate; 3]> {
+        Ok([
+            timed(format!("conv3d forward{more}"), flops, all, &mut |ws| {
+                conv3d::forward_as(&x, &w, None, &g, precision, ws)
+            })?,
+            timed(format!("conv3d grad_input{more}"), flops, all, &mut |ws| {
+                conv3d::grad_input_as(&dy, &w, &g, [side; 3], precision, ws)
+            })?,
+            timed(format!("conv3d grad_weight{more}"), flops, all, &mut |ws| {
+                conv3d::grad_weight_in(precision, &x, &dy, &g, ws)
+            })?,
+        ])
     };
+    let mut found = passes("", Precision::F32)?.to_vec();
+    if facts.cudnn {
+        found.extend(passes(", tf32", Precision::Tf32)?);
+        found.extend(passes(", bf16", Precision::Bf16)?);
+        found.extend(device::by_our_kernels(|| passes(", ours", Precision::F32))?);
+    }
     let tiles = PoolGeometry::tiles(2);
-    Ok(vec![
-        timed("conv3d forward", flops, all, &mut |ws| conv3d::forward(&x, &w, None, &g, ws))?,
-        timed("conv3d grad_input", flops, all, &mut |ws| {
-            conv3d::grad_input(&dy, &w, &g, [side; 3], ws)
-        })?,
-        timed("conv3d grad_weight", flops, all, &mut |ws| conv3d::grad_weight(&x, &dy, &g, ws))?,
-        timed("relu", dy.len(), 2 * dy.len(), &mut |ws| elementwise::relu(&dy, ws))?,
-        timed("max_pool", dy.len(), dy.len() + dy.len() / 8, &mut |ws| {
+    found.extend([
+        timed("relu".into(), dy.len(), 2 * dy.len(), &mut |ws| elementwise::relu(&dy, ws))?,
+        timed("max_pool".into(), dy.len(), dy.len() + dy.len() / 8, &mut |ws| {
             Ok(pool3d::max_forward(&dy, &tiles, ws)?.output)
         })?,
-        timed("copy", 0, 2 * dy.len(), &mut |_| dy.duplicate())?,
-    ])
+        timed("copy".into(), 0, 2 * dy.len(), &mut |_| dy.duplicate())?,
+    ]);
+    Ok(found)
 }
 
 fn measure(facts: &Facts, step: Step<'_>) -> Result<CardRate> {
@@ -163,7 +166,7 @@ mod tests {
             cudnn: false,
         };
         let rates = of_shape(&facts, 2, [2, 4, 6]).expect("rates");
-        let ops: Vec<_> = rates.iter().map(|r| r.op).collect();
+        let ops: Vec<_> = rates.iter().map(|r| r.op.as_str()).collect();
         let convolutions = ["conv3d forward", "conv3d grad_input", "conv3d grad_weight"];
         assert_eq!((&ops[..3], &ops[3..]), (&convolutions[..], &["relu", "max_pool", "copy"][..]));
         for rate in &rates {

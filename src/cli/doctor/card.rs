@@ -73,7 +73,7 @@ mod tests {
     #[test]
     fn shares_are_shown_or_left_open() {
         let rate = CardRate {
-            op: "conv3d forward",
+            op: "conv3d forward".into(),
             shape: [8, 1, 8, 96],
             milliseconds: 0.25,
             gflops: 1234.5,

@@ -1,8 +1,12 @@
 //! Convolutions and dense layers against nested loops.
 
-use super::{Row, apart, draws, gap, narrow};
+use half::bf16;
+
+use super::{LIMIT, Row, apart, draws, gap, narrow};
 use crate::Result;
+use crate::compute::array::Array;
 use crate::compute::geometry::ConvGeometry;
+use crate::compute::precision::Precision;
 use crate::compute::workspace::Workspace;
 use crate::compute::{conv3d, dense, reference};
 use crate::seed::Stream;
@@ -90,17 +94,14 @@ fn cases() -> Vec<Case> {
 /// Inputs and outputs of dense layers, after the number of samples.
 const DENSE: [[usize; 3]; 4] = [[1, 7, 3], [5, 129, 2], [8, 1024, 128], [3, 33, 65]];
 
-/// Name of the operation.
-pub const OP: &str = "conv3d";
+/// Dense layers.
+pub fn dense_layers(stream: &mut Stream) -> Result<Vec<Row>> {
+    DENSE.into_iter().map(|sizes| dense_layer(sizes, stream)).collect()
+}
 
-/// All rows.
-pub fn rows(stream: &mut Stream) -> Result<Vec<Row>> {
-    let convolutions = cases().into_iter().map(|c| convolution(&c, stream)).collect::<Result<_>>();
-    let mut rows: Vec<Row> = convolutions?;
-    for sizes in DENSE {
-        rows.push(dense_layer(sizes, stream)?);
-    }
-    Ok(rows)
+/// Convolutions in a precision.
+pub fn convolutions(precision: Precision, stream: &mut Stream) -> Result<Vec<Row>> {
+    cases().into_iter().map(|case| convolution(&case, precision, stream)).collect()
 }
 
 fn words(case: &Case) -> String {
@@ -109,26 +110,63 @@ fn words(case: &Case) -> String {
     format!("{}: {n}x{c} channels to {}, {}", case.why, case.output, by(&extent))
 }
 
-fn convolution(case: &Case, stream: &mut Stream) -> Result<Row> {
+/// Name of the operation, and the most that a row may be off by: one rounding of what is made in bf16,
+/// and sums of f32.
+fn expected(precision: Precision) -> (&'static str, f64) {
+    match precision {
+        Precision::F32 => ("conv3d", LIMIT),
+        Precision::Tf32 => ("conv3d, tf32", LIMIT),
+        Precision::Bf16 => ("conv3d, bf16", 1.0 / 256.0 + LIMIT),
+    }
+}
+
+/// In less than f32 of numbers that bf16 has, which no rounding of factors changes.
+fn convolution(case: &Case, precision: Precision, stream: &mut Stream) -> Result<Row> {
     let &Case { input: xs, output: out, geometry: ref g, .. } = case;
     let extent = [xs[2], xs[3], xs[4]];
     let [k, j, i] = g.output(extent)?;
     let (ws, ys) =
         ([out, xs[1] / g.groups, g.kernel[0], g.kernel[1], g.kernel[2]], [xs[0], out, k, j, i]);
-    let mut draw = |shape: [usize; 5]| draws(stream, shape.iter().product());
+    let mut draw = |shape: [usize; 5]| {
+        let mut drawn = draws(stream, shape.iter().product());
+        if precision != Precision::F32 {
+            drawn.iter_mut().for_each(|v| *v = bf16::from_f64(*v).to_f64());
+        }
+        drawn
+    };
     let (x, w, dy) = (draw(xs), draw(ws), draw(ys));
     let (xa, wa, dya) = (narrow(&x, &xs)?, narrow(&w, &ws)?, narrow(&dy, &ys)?);
     let mut work = Workspace::new();
-    let y = conv3d::forward(&xa, &wa, None, g, &mut work)?;
-    let dx = conv3d::grad_input(&dya, &wa, g, extent, &mut work)?;
-    let dw = conv3d::grad_weight(&xa, &dya, g, &mut work)?;
+    let y = conv3d::forward_as(&xa, &wa, None, g, precision, &mut work)?;
+    let dx = conv3d::grad_input_as(&dya, &wa, g, extent, precision, &mut work)?;
+    let dw = conv3d::grad_weight_in(precision, &xa, &dya, g, &mut work)?;
+    let (op, limit) = expected(precision);
+    let refused = match precision {
+        Precision::Bf16 => refused([&y, &dx, &dw])?,
+        Precision::F32 | Precision::Tf32 => String::new(),
+    };
     Ok(Row {
-        op: OP,
-        case: words(case),
+        op,
+        case: words(case) + &refused,
         forward: gap(&y, &reference::conv3d(&x, xs, &w, out, g)?)?,
         grad_input: gap(&dx, &reference::conv3d_grad_input(&dy, xs, &w, out, g)?)?,
         grad_weight: Some(gap(&dw, &reference::conv3d_grad_weight(&x, xs, &dy, out, g)?)?),
         adjoint: Some(apart(&y, &dy, (&x, &dx))?.max(apart(&y, &dy, (&w, &dw))?)),
+        limit,
+    })
+}
+
+/// Which passes cuDNN refused in bf16, in words: what they made has numbers that bf16 has not.
+fn refused(made: [&Array; 3]) -> Result<String> {
+    let mut passes = Vec::new();
+    for (pass, made) in ["output", "by input", "by weight"].into_iter().zip(made) {
+        if made.to_f64()?.iter().any(|v| bf16::from_f64(*v).to_f64() != *v) {
+            passes.push(pass);
+        }
+    }
+    Ok(match passes[..] {
+        [] => String::new(),
+        _ => format!("; made in f32: {}", passes.join(", ")),
     })
 }
 
@@ -148,5 +186,6 @@ fn dense_layer([n, i, o]: [usize; 3], stream: &mut Stream) -> Result<Row> {
         grad_input: gap(&dx, &reference::conv3d_grad_input(&dy, xs, &w, o, &g)?)?,
         grad_weight: Some(gap(&dw, &reference::conv3d_grad_weight(&x, xs, &dy, o, &g)?)?),
         adjoint: Some(apart(&y, &dy, (&x, &dx))?.max(apart(&y, &dy, (&w, &dw))?)),
+        limit: LIMIT,
     })
 }

@@ -1,6 +1,6 @@
 //! Pools against their windows, batch norm against its definition.
 
-use super::{Row, apart, draws, gap, narrow};
+use super::{LIMIT, Row, apart, draws, gap, narrow};
 use crate::Result;
 use crate::compute::geometry::PoolGeometry;
 use crate::compute::workspace::Workspace;
@@ -85,6 +85,7 @@ fn pool(
         grad_input: gap(&dx, &back)?,
         grad_weight: None,
         adjoint: Some(apart(&y, &dy, (&x, &dx))?),
+        limit: LIMIT,
     })
 }
 
@@ -133,5 +134,6 @@ fn norm(shape: [usize; 5], stream: &mut Stream) -> Result<Row> {
         grad_input: gap(&dxa, &dx)?,
         grad_weight: Some(gap(&dwa, &dw)?),
         adjoint: None,
+        limit: LIMIT,
     })
 }
