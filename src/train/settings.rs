@@ -159,7 +159,7 @@ mod tests {
             (read.precision, Settings::default().precision),
             (Precision::Tf32, Precision::F32)
         );
-        assert!(Settings::parse("precision = \"bf16\"", "t.toml").is_err());
+        assert!(Settings::parse("precision = \"f16\"", "t.toml").is_err());
         let wrong = Settings::parse("lr = 0.1\nlearning = 2\n", "t.toml").expect_err("unknown");
         assert!(wrong.to_string().contains("line 2"), "{wrong}");
         assert!(Settings::parse("batch = 1", "t.toml").is_err());
