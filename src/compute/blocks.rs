@@ -15,7 +15,8 @@ pub type Border = [usize; 4];
 /// Channels of several arrays side by side.
 ///
 /// # Errors
-/// [`Error::Shape`] when other extents than the channels differ.
+/// [`Error::Shape`] when other extents than the channels differ;
+/// `E-DEVICE-003` when the card fails.
 pub fn join(parts: &[&Array], ws: &mut Workspace) -> Result<Array> {
     let first = parts.first().ok_or_else(|| Error::shape("join", "one array or more", 0))?;
     let mut shape = first.shape().to_vec();
@@ -44,7 +45,7 @@ pub fn join(parts: &[&Array], ws: &mut Workspace) -> Result<Array> {
 /// Samples of several arrays one after another.
 ///
 /// # Errors
-/// [`Error::Shape`] when other extents than the samples differ.
+/// [`Error::Shape`] when other extents than the samples differ; `E-DEVICE-003` when the card fails.
 pub fn stack(parts: &[&Array], ws: &mut Workspace) -> Result<Array> {
     let first = parts.first().ok_or_else(|| Error::shape("stack", "one array or more", 0))?;
     if parts.iter().any(|p| p.shape()[1..] != first.shape()[1..]) {
@@ -103,7 +104,7 @@ pub fn samples(x: &Array, some: Range<usize>, ws: &mut Workspace) -> Result<Arra
 /// Writes `part` over samples of `whole`, from sample `first` on.
 ///
 /// # Errors
-/// [`Error::Shape`] when it does not lie within.
+/// [`Error::Shape`] when it does not lie within; `E-DEVICE-003` when the card fails.
 pub fn place(part: &Array, first: usize, whole: &mut Array) -> Result<()> {
     let within = part.shape()[1..] == whole.shape()[1..];
     if !within || first + part.shape()[0] > whole.shape()[0] {
@@ -120,7 +121,7 @@ pub fn place(part: &Array, first: usize, whole: &mut Array) -> Result<()> {
 /// The parts that [`join`] put together, by their shapes.
 ///
 /// # Errors
-/// [`Error::Shape`] when the parts are not the whole.
+/// [`Error::Shape`] when the parts are not the whole; `E-DEVICE-003` when the card fails.
 pub fn split(whole: &Array, shapes: &[&[usize]], ws: &mut Workspace) -> Result<Vec<Array>> {
     let samples = whole.shape()[0];
     let sample: usize = whole.shape()[1..].iter().product();
@@ -162,7 +163,7 @@ fn rows(small: [usize; 5], large: [usize; 5], before: Border, mut visit: impl Fn
 /// A border of one value around `x [n, c, k, j, i]`.
 ///
 /// # Errors
-/// [`Error::Shape`] for an array that is not five-dimensional.
+/// [`Error::Shape`] for an array that is not five-dimensional; `E-DEVICE-003` when the card fails.
 pub fn pad(
     x: &Array,
     before: Border,
@@ -188,7 +189,7 @@ pub fn pad(
 /// What lies within the border: `y` cut to `small` `[n, c, k, j, i]`.
 ///
 /// # Errors
-/// [`Error::Shape`] when it does not lie within.
+/// [`Error::Shape`] when it does not lie within; `E-DEVICE-003` when the card fails.
 pub fn crop(y: &Array, small: [usize; 5], before: Border, ws: &mut Workspace) -> Result<Array> {
     let large = super::five(y, "pad output")?;
     if small[0] != large[0] || (0..4).any(|a| small[a + 1] + before[a] > large[a + 1]) {
@@ -238,7 +239,7 @@ pub fn border_sums(y: &Array, small: [usize; 5], before: Border) -> Result<Vec<f
 /// The three spatial axes of `[n, c, k, j, i]` in reverse.
 ///
 /// # Errors
-/// [`Error::Shape`] for another number of axes.
+/// [`Error::Shape`] for another number of axes; `E-DEVICE-003` when the card fails.
 pub fn reversed(x: &Array) -> Result<Array> {
     let [n, c, a, b, d] = super::five(x, "an image")?;
     let shape = [n, c, d, b, a];
@@ -305,7 +306,7 @@ fn spread_index(small: &[usize], large: &[usize]) -> Result<impl Fn(usize) -> us
 /// `x · g`, with `g` spread over the axes where its extent is 1.
 ///
 /// # Errors
-/// [`Error::Shape`] when `g` cannot be spread over `x`.
+/// [`Error::Shape`] when `g` cannot be spread over `x`; `E-DEVICE-003` when the card fails.
 pub fn gated(x: &Array, g: &Array, ws: &mut Workspace) -> Result<Array> {
     on_card!(x, card => card.gated(x, g, &spread_axes(g.shape(), x.shape())?));
     let index = spread_index(g.shape(), x.shape())?;
@@ -322,7 +323,7 @@ pub fn gated(x: &Array, g: &Array, ws: &mut Workspace) -> Result<Array> {
 /// Sums of `x · y` over the axes along which an array of shape `small` is spread.
 ///
 /// # Errors
-/// [`Error::Shape`] when shapes do not agree.
+/// [`Error::Shape`] when shapes do not agree; `E-DEVICE-003` when the card fails.
 pub fn gate_gradient(x: &Array, y: &Array, small: &[usize]) -> Result<Array> {
     on_card!(x, card => {
         let [kept, gone] = spread_apart(small, x.shape())?;

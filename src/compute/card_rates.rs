@@ -38,8 +38,8 @@ pub struct CardRate {
     pub gflops: f64,
     /// 10⁹ bytes a second, each number read or written once.
     pub gb_per_s: f64,
-    /// Of the card's highest rate of operations of f32, above which TF32 and bf16 may be; none where
-    /// the driver does not say it.
+    /// Of the card's highest rate of operations of f32, above which TF32 and bf16 may be; none
+    /// where the driver does not say it.
     pub share_of_peak: Option<f64>,
     /// Of its highest rate of bytes.
     pub share_of_bandwidth: Option<f64>,

@@ -56,7 +56,8 @@ fn checked(x: [usize; 5], w: [usize; 5], g: &ConvGeometry) -> Result<[usize; 3]>
 /// Convolution with optional bias.
 ///
 /// # Errors
-/// [`Error::Shape`] when shapes do not agree.
+/// [`Error::Shape`] when shapes do not agree; `E-DEVICE-003` when the card fails;
+/// `E-DEVICE-005` when places need more than 31 bits there.
 pub fn forward(
     x: &Array,
     w: &Array,
@@ -70,7 +71,8 @@ pub fn forward(
 /// [`forward`] with negative numbers set to 0.
 ///
 /// # Errors
-/// [`Error::Shape`] when shapes do not agree.
+/// [`Error::Shape`] when shapes do not agree; `E-DEVICE-003` when the card fails;
+/// `E-DEVICE-005` when places need more than 31 bits there.
 pub fn forward_rectified(
     x: &Array,
     w: &Array,
@@ -84,7 +86,8 @@ pub fn forward_rectified(
 /// [`forward`] with sums of one kind or precision.
 ///
 /// # Errors
-/// [`Error::Shape`] when shapes do not agree.
+/// [`Error::Shape`] when shapes do not agree; `E-DEVICE-003` when the card fails;
+/// `E-DEVICE-005` when places need more than 31 bits there.
 pub fn forward_as(
     x: &Array,
     w: &Array,
@@ -155,7 +158,8 @@ fn fast<'a>(f: &Frame<'a>, channels: Channels, sums: Sums) -> Conv<'a> {
 /// `[n, c_in, k, j, i]` with the spatial extent `input`.
 ///
 /// # Errors
-/// [`Error::Shape`] when shapes do not agree.
+/// [`Error::Shape`] when shapes do not agree; `E-DEVICE-003` when the card fails;
+/// `E-DEVICE-005` when places need more than 31 bits there.
 pub fn grad_input(
     dy: &Array,
     w: &Array,
@@ -169,7 +173,8 @@ pub fn grad_input(
 /// [`grad_input`] with sums of one kind or precision.
 ///
 /// # Errors
-/// [`Error::Shape`] when shapes do not agree.
+/// [`Error::Shape`] when shapes do not agree; `E-DEVICE-003` when the card fails;
+/// `E-DEVICE-005` when places need more than 31 bits there.
 pub fn grad_input_as(
     dy: &Array,
     w: &Array,
@@ -205,7 +210,8 @@ pub fn grad_input_as(
 /// Gradient with respect to the weight, shaped like the weight `[c_out, c_in / groups, …kernel]`.
 ///
 /// # Errors
-/// [`Error::Shape`] when shapes do not agree.
+/// [`Error::Shape`] when shapes do not agree; `E-DEVICE-003` when the card fails;
+/// `E-DEVICE-005` when places need more than 31 bits there.
 pub fn grad_weight(x: &Array, dy: &Array, g: &ConvGeometry, ws: &mut Workspace) -> Result<Array> {
     grad_weight_in(Precision::F32, x, dy, g, ws)
 }
@@ -213,7 +219,8 @@ pub fn grad_weight(x: &Array, dy: &Array, g: &ConvGeometry, ws: &mut Workspace) 
 /// [`grad_weight`] in a precision.
 ///
 /// # Errors
-/// [`Error::Shape`] when shapes do not agree.
+/// [`Error::Shape`] when shapes do not agree; `E-DEVICE-003` when the card fails;
+/// `E-DEVICE-005` when places need more than 31 bits there.
 pub fn grad_weight_in(
     precision: Precision,
     x: &Array,

@@ -29,7 +29,7 @@ fn combine<'a, T: Real>(terms: impl Iterator<Item = (f64, &'a [T])>, out: &mut [
 /// Forward: `x [n, i]`, `w [o, i]`, `b [o]` to `[n, o]`.
 ///
 /// # Errors
-/// [`Error::Shape`] when shapes do not agree.
+/// [`Error::Shape`] when shapes do not agree; `E-DEVICE-003` when the card fails.
 pub fn forward(x: &Array, w: &Array, b: Option<&Array>, ws: &mut Workspace) -> Result<Array> {
     let ([n, i], [o, wi]) = (two(x, "dense input")?, two(w, "dense weight")?);
     if i != wi {
@@ -55,7 +55,7 @@ pub fn forward(x: &Array, w: &Array, b: Option<&Array>, ws: &mut Workspace) -> R
 /// Gradient with respect to the input: `dy [n, o] · w [o, i]`.
 ///
 /// # Errors
-/// [`Error::Shape`] when shapes do not agree.
+/// [`Error::Shape`] when shapes do not agree; `E-DEVICE-003` when the card fails.
 pub fn grad_input(dy: &Array, w: &Array, ws: &mut Workspace) -> Result<Array> {
     let ([n, o], [wo, i]) = (two(dy, "dense gradient")?, two(w, "dense weight")?);
     if o != wo {
@@ -79,7 +79,7 @@ pub fn grad_input(dy: &Array, w: &Array, ws: &mut Workspace) -> Result<Array> {
 /// Gradient with respect to the weight: `dyᵀ · x`, `[o, i]`.
 ///
 /// # Errors
-/// [`Error::Shape`] when shapes do not agree.
+/// [`Error::Shape`] when shapes do not agree; `E-DEVICE-003` when the card fails.
 pub fn grad_weight(x: &Array, dy: &Array, ws: &mut Workspace) -> Result<Array> {
     let ([n, i], [m, o]) = (two(x, "dense input")?, two(dy, "dense gradient")?);
     if n != m {

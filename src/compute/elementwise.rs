@@ -37,7 +37,7 @@ pub fn relu(x: &Array, ws: &mut Workspace) -> Result<Array> {
 /// `dy` where the output of the ReLU is positive, else 0 (the derivative at 0 is 0).
 ///
 /// # Errors
-/// [`Error::Shape`] when shapes differ.
+/// [`Error::Shape`] when shapes differ; `E-DEVICE-003` when the card fails.
 pub fn relu_backward(output: &Array, dy: &Array, ws: &mut Workspace) -> Result<Array> {
     on_card!(output, card => card.relu_backward(output, dy));
     combine(output, dy, ws, "relu gradient", true)
@@ -47,7 +47,7 @@ pub fn relu_backward(output: &Array, dy: &Array, ws: &mut Workspace) -> Result<A
 /// bit of it.
 ///
 /// # Errors
-/// [`Error::Shape`] when shapes differ.
+/// [`Error::Shape`] when shapes differ; `E-DEVICE-003` when the card fails.
 pub fn times(a: &Array, b: &Array, ws: &mut Workspace) -> Result<Array> {
     on_card!(a, card => {
         same(a, b, "product")?;
@@ -107,7 +107,7 @@ pub fn curve(x: &Array, of: &Function, ws: &mut Workspace) -> Result<Array> {
 /// `f'(x) · dy` of every two numbers.
 ///
 /// # Errors
-/// [`Error::Shape`] when shapes differ.
+/// [`Error::Shape`] when shapes differ; `E-DEVICE-003` when the card fails.
 pub fn curve_backward(x: &Array, dy: &Array, of: &Function, ws: &mut Workspace) -> Result<Array> {
     same(x, dy, "activation gradient")?;
     on_card!(x, card => card.curve(x, Some(dy), of));
@@ -126,7 +126,7 @@ pub fn curve_backward(x: &Array, dy: &Array, of: &Function, ws: &mut Workspace) 
 /// `y` where `x > 0`, `slope_c · y` elsewhere, with a slope per channel of `[n, c, …]`.
 ///
 /// # Errors
-/// [`Error::Shape`] when shapes differ.
+/// [`Error::Shape`] when shapes differ; `E-DEVICE-003` when the card fails.
 pub fn bent_by(x: &Array, y: &Array, slopes: &[f64], ws: &mut Workspace) -> Result<Array> {
     same(x, y, "rectifier")?;
     on_card!(x, card => card.bent_by(x, y, slopes));
@@ -160,7 +160,7 @@ fn map(x: &Array, ws: &mut Workspace, f: impl Fn(f64) -> f64 + Sync) -> Result<A
 /// `a += b`.
 ///
 /// # Errors
-/// [`Error::Shape`] when shapes differ.
+/// [`Error::Shape`] when shapes differ; `E-DEVICE-003` when the card fails.
 pub fn add_to(a: &mut Array, b: &Array) -> Result<()> {
     same(a, b, "sum")?;
     on_card!(a, card => card.add_to(a, b));

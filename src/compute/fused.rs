@@ -65,7 +65,7 @@ impl Rectified {
     /// whatever was there.
     ///
     /// # Errors
-    /// [`Error::Shape`] when the window does not fit.
+    /// [`Error::Shape`] when the window does not fit; `E-DEVICE-003` when the card fails.
     pub fn room(
         like: &Array,
         shape: &[usize],
@@ -91,7 +91,7 @@ impl Rectified {
     /// Writes the samples from `first` on, those of `z`; `map` as in [`forward`].
     ///
     /// # Errors
-    /// [`Error::Shape`] when the window does not fit.
+    /// [`Error::Shape`] when the window does not fit; `E-DEVICE-003` when the card fails.
     pub fn fill(
         &mut self,
         first: usize,
@@ -237,7 +237,7 @@ impl<'a> Backward<'a> {
     /// [`Norm::told_by_output`].
     ///
     /// # Errors
-    /// [`Error::Shape`] when the window does not fit.
+    /// [`Error::Shape`] when the window does not fit; `E-DEVICE-003` when the card fails.
     pub fn add(&mut self, samples: std::ops::Range<usize>, z: Option<&Array>) -> Result<()> {
         let Some(norm) = self.norm else { return Ok(()) };
         on_card!(self.dy, card => self.add_on_card(card, norm, samples, z));
@@ -304,7 +304,7 @@ impl<'a> Backward<'a> {
     /// Writes `dz` over the `z` of the samples from `first` on, when all have been added.
     ///
     /// # Errors
-    /// [`Error::Shape`] when the window does not fit.
+    /// [`Error::Shape`] when the window does not fit; `E-DEVICE-003` when the card fails.
     pub fn spread(&self, first: usize, z: &mut Array) -> Result<()> {
         let t = tiles(z.shape(), self.kernel)?;
         let (samples, channels, outer) = (z.shape()[0], z.shape()[1], self.block.outer());

@@ -116,7 +116,7 @@ impl Sizes {
 /// Max pool. A NaN is a maximum only where a window holds nothing else.
 ///
 /// # Errors
-/// [`crate::Error::Shape`] when the window does not fit.
+/// [`crate::Error::Shape`] when the window does not fit; `E-DEVICE-003` when the card fails.
 pub fn max_forward(x: &Array, g: &PoolGeometry, ws: &mut Workspace) -> Result<Maxima> {
     let s = sizes(five(x, "max pool")?, g)?;
     on_card!(x, card => card.max_pool(x, g, s.out_shape()));
@@ -148,7 +148,8 @@ pub fn max_forward(x: &Array, g: &PoolGeometry, ws: &mut Workspace) -> Result<Ma
 /// Sends every output's gradient (or relevance) to its maximum; `input` is `[k, j, i]`.
 ///
 /// # Errors
-/// [`crate::Error::Shape`] for an array that is not five-dimensional.
+/// [`crate::Error::Shape`] for an array that is not five-dimensional;
+/// `E-DEVICE-003` when the card fails.
 pub fn max_backward(
     dy: &Array,
     places: &Marks<u32>,
@@ -179,7 +180,7 @@ pub fn max_backward(
 /// Average pool.
 ///
 /// # Errors
-/// [`crate::Error::Shape`] when the window does not fit.
+/// [`crate::Error::Shape`] when the window does not fit; `E-DEVICE-003` when the card fails.
 pub fn average_forward(x: &Array, g: &PoolGeometry, ws: &mut Workspace) -> Result<Array> {
     let s = sizes(five(x, "average pool")?, g)?;
     on_card!(x, card => card.average_pool(x, g, s.out_shape()));
@@ -202,7 +203,7 @@ pub fn average_forward(x: &Array, g: &PoolGeometry, ws: &mut Workspace) -> Resul
 /// Spreads every output's gradient evenly over its window; `input` is `[k, j, i]`.
 ///
 /// # Errors
-/// [`crate::Error::Shape`] when shapes do not agree.
+/// [`crate::Error::Shape`] when shapes do not agree; `E-DEVICE-003` when the card fails.
 pub fn average_backward(
     dy: &Array,
     g: &PoolGeometry,

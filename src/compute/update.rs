@@ -34,7 +34,8 @@ fn same(a: &Array, b: &Array, what: &str) -> Result<()> {
 /// `v`, all f32 and of one shape; a gradient that is elsewhere is brought to the weights.
 ///
 /// # Errors
-/// [`Error::Shape`] when shapes differ; [`Error::Internal`] for arrays that are not f32.
+/// [`Error::Shape`] when shapes differ; [`Error::Internal`] for arrays that are not f32;
+/// `E-DEVICE-003` when the card fails.
 pub fn adamw(w: &mut Array, g: &Array, [m, v]: [&mut Array; 2], of: &Factors) -> Result<()> {
     same(w, g, "gradient")?;
     let Factors { first, second, scales, epsilon, stay, rate } = *of;
@@ -63,7 +64,8 @@ pub fn adamw(w: &mut Array, g: &Array, [m, v]: [&mut Array; 2], of: &Factors) ->
 /// Moves `mean` by a share of the way towards `now`, both f32.
 ///
 /// # Errors
-/// [`Error::Shape`] when shapes differ; [`Error::Internal`] for arrays that are not f32.
+/// [`Error::Shape`] when shapes differ; [`Error::Internal`] for arrays that are not f32;
+/// `E-DEVICE-003` when the card fails.
 pub fn towards(mean: &mut Array, now: &Array, share: f32) -> Result<()> {
     same(mean, now, "average")?;
     on_card!(mean, card => card.towards(mean, now, f64::from(share)));
