@@ -2,6 +2,8 @@
 //! rows: 12 products an output voxel instead of 27. See [`super::rows`].
 #![expect(unsafe_code, reason = "tasks write to separate parts of one output; kernels by table")]
 
+use std::ops::Range;
+
 use rayon::prelude::*;
 
 use super::super::array::Real;
@@ -132,32 +134,29 @@ impl Correlation<'_> {
         [len, step]: [usize; 2],
     ) {
         let (pass, c) = (self.pass, self.channels);
-        let [extent_k, extent_j, extent_i] = pass.source;
         let (from, to) = pass.columns(0, pitch);
         let zeros = vec![0.0; to - from];
-        let skip = (from.cast_signed() - pass.lead[2]).unsigned_abs();
-        let within = |at: isize, extent: usize| usize::try_from(at).ok().filter(|a| *a < extent);
         let size: usize = pass.source.iter().product();
+        // Found once for all channels: rows are short.
+        let places: Vec<_> = (0..of.count).map(|pair| self.places(of, pair, from..to)).collect();
         for channel in 0..c.input {
             let source = &x[(of.sample * c.input + channel) * size..][..size];
-            for pair in 0..of.count {
-                let row = |at: usize| -> &[f32] {
-                    let plane = (2 * of.plane + at / 4).cast_signed() - pass.lead[0];
-                    let row = (2 * (of.first + pair) + at % 4).cast_signed() - pass.lead[1];
-                    match (within(plane, extent_k), within(row, extent_j)) {
-                        (Some(k), Some(j)) if to > from => {
-                            &source[(k * extent_j + j) * extent_i + skip..][..to - from]
-                        }
-                        _ => &zeros,
+            for (pair, places) in places.iter().enumerate() {
+                let mut rows = [&zeros[..]; POSITIONS];
+                for (row, place) in rows.iter_mut().zip(places) {
+                    if let Some(at) = place {
+                        *row = &source[*at..*at + (to - from)];
                     }
-                };
-                let rows = std::array::from_fn(row);
+                }
                 let start = channel * len + pair * pitch;
                 transform(self.kernels.isa, &rows, to - from, &mut held[start + from..], step);
-                for position in 0..POSITIONS {
-                    let line = &mut held[position * step + start..][..pitch];
-                    line[..from].fill(0.0);
-                    line[to..].fill(0.0);
+                // One or two numbers of each position: not a fill, which is a call.
+                for at in (0..from).chain(to..pitch) {
+                    held[start + at..]
+                        .iter_mut()
+                        .step_by(step)
+                        .take(POSITIONS)
+                        .for_each(|v| *v = 0.0);
                 }
             }
             for position in 0..POSITIONS {
@@ -165,6 +164,21 @@ impl Correlation<'_> {
                 held[at + of.count * pitch..at + len].fill(0.0);
             }
         }
+    }
+
+    /// Where the columns of the sixteen rows of a pair begin in a channel; none beyond it.
+    fn places(&self, of: Pairs, pair: usize, columns: Range<usize>) -> [Option<usize>; POSITIONS] {
+        let pass = self.pass;
+        let [extent_k, extent_j, extent_i] = pass.source;
+        let skip = (columns.start.cast_signed() - pass.lead[2]).unsigned_abs();
+        let within = |at: isize, extent: usize| usize::try_from(at).ok().filter(|a| *a < extent);
+        let place = |at: usize| {
+            let plane = (2 * of.plane + at / 4).cast_signed() - pass.lead[0];
+            let row = (2 * (of.first + pair) + at % 4).cast_signed() - pass.lead[1];
+            let (k, j) = (within(plane, extent_k)?, within(row, extent_j)?);
+            (!columns.is_empty()).then_some((k * extent_j + j) * extent_i + skip)
+        };
+        std::array::from_fn(place)
     }
 
     /// Products with the weights and the way back, tile by tile.
@@ -225,7 +239,7 @@ impl Correlation<'_> {
         of: Pairs,
         row: usize,
         pitch: usize,
-        tile: std::ops::Range<usize>,
+        tile: Range<usize>,
         to: &mut Vec<Run>,
     ) {
         let pass = self.pass;
