@@ -3,17 +3,29 @@
 // arrays is told off and one which reads what nobody wrote shows.
 #include <atomic>
 #include <chrono>
-#include <csetjmp>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <functional>
 #include <map>
 #include <memory>
 #include <mutex>
+#include <thread>
 #include <ucontext.h>
 #include <vector>
 
 thread_local Dimensions threadIdx, blockIdx, blockDim, gridDim;
+
+#ifdef RACES
+extern "C" {
+void *__tsan_create_fiber(unsigned flags);
+void *__tsan_get_current_fiber();
+void __tsan_switch_to_fiber(void *fiber, unsigned flags);
+void __tsan_acquire(void *at);
+void __tsan_release(void *at);
+}
+constexpr unsigned NO_SYNC = 1;
+#endif
 
 namespace {
 
@@ -27,7 +39,7 @@ namespace {
 struct Fiber {
     std::unique_ptr<char[]> stack{new char[SIZE]};
     ucontext_t start;
-    jmp_buf at;
+    void *at[5];
     bool begun = false, waits = false;
     Dimensions thread;
     static constexpr size_t SIZE = 128 << 10;
@@ -39,15 +51,80 @@ struct Block {
     unsigned next = 0, threads = 0;
     bool backwards = false;
     Fiber *now = nullptr;
-    jmp_buf scheduler;
+    void *scheduler[5];
     std::vector<std::unique_ptr<Fiber>> all;
     std::vector<Fiber *> idle, waiting;
 };
 
 thread_local Block block;
 
+// What ThreadSanitizer is told, where kernels are compiled for it (`tools/cuda/races`): each thread of
+// a block is a thread to it, which knows of others what they did before the launch and before the
+// barriers where they met, whatever order they run in here. Blocks know nothing of each other.
+struct Witness {
+    struct Seen {
+        void *thread;
+        char *barrier;
+    };
+#ifdef RACES
+    // More than a block's and a barrier's each, so that the next block's are others.
+    static constexpr unsigned THREADS = 3 * 1024, BARRIERS = 2 * 1024;
+    std::vector<void *> threads = std::vector<void *>(THREADS);
+    void *host = nullptr;
+    unsigned first = 0, block = 0, meeting = 0;
+    char launch, end, barriers[BARRIERS];
+
+    void launches() { __tsan_release(&launch); }
+    // A thread of its own has shared memory of its own.
+    void block_by(const std::function<void()> &work) {
+        first = (first + 1024 + 61) % THREADS;
+        block = (block + 2) % BARRIERS;
+        std::thread([&] {
+            host = __tsan_get_current_fiber();
+            __tsan_release(&launch); // its shared memory is laid out
+            work();
+        }).join();
+    }
+    void begins(unsigned thread) {
+        void *&at = threads[(first + thread) % THREADS];
+        if (!at) at = __tsan_create_fiber(0);
+        __tsan_switch_to_fiber(at, NO_SYNC);
+        __tsan_acquire(&launch);
+    }
+    // Two barriers in turn: who leaves one late must not learn what others did since.
+    Seen waits() {
+        Seen seen{__tsan_get_current_fiber(), &barriers[block + meeting % 2]};
+        __tsan_release(seen.barrier);
+        __tsan_switch_to_fiber(host, NO_SYNC);
+        return seen;
+    }
+    void all_met() { ++meeting; }
+    void goes_on(Seen seen) {
+        __tsan_switch_to_fiber(seen.thread, NO_SYNC);
+        __tsan_acquire(seen.barrier);
+    }
+    void ends() {
+        __tsan_release(&end);
+        __tsan_switch_to_fiber(host, NO_SYNC);
+    }
+    void lands() { __tsan_acquire(&end); }
+#else
+    void launches() {}
+    template <class Work> void block_by(const Work &work) { work(); }
+    void begins(unsigned) {}
+    Seen waits() { return {}; }
+    void all_met() {}
+    void goes_on(Seen) {}
+    void ends() {}
+    void lands() {}
+#endif
+};
+
+Witness witness;
+
+// Of the compiler, not of the library, whose jumps ThreadSanitizer takes for those of one stack.
 void leave() {
-    if (_setjmp(block.now->at) == 0) _longjmp(block.scheduler, 1);
+    if (__builtin_setjmp(block.now->at) == 0) __builtin_longjmp(block.scheduler, 1);
 }
 
 // A fiber runs thread after thread until one has to wait.
@@ -58,7 +135,9 @@ void body() {
             if (block.backwards) at = block.threads - 1 - at;
             threadIdx = {at % blockDim.x, at / blockDim.x % blockDim.y,
                          at / (blockDim.x * blockDim.y)};
+            witness.begins(at);
             block.kernel->call(block.parameters);
+            witness.ends();
         }
         block.now->waits = false;
         leave();
@@ -67,8 +146,8 @@ void body() {
 
 void resume(Fiber *fiber) {
     block.now = fiber;
-    if (_setjmp(block.scheduler) == 0) {
-        if (fiber->begun) _longjmp(fiber->at, 1);
+    if (__builtin_setjmp(block.scheduler) == 0) {
+        if (fiber->begun) __builtin_longjmp(fiber->at, 1);
         fiber->begun = true;
         getcontext(&fiber->start);
         fiber->start.uc_stack.ss_sp = fiber->stack.get();
@@ -93,6 +172,7 @@ void run_block() {
     while (!block.waiting.empty()) {
         std::vector<Fiber *> met;
         met.swap(block.waiting);
+        witness.all_met();
         for (Fiber *fiber : met) resume(fiber);
     }
 }
@@ -154,7 +234,9 @@ using Clock = std::chrono::steady_clock;
 void __syncthreads() {
     Dimensions mine = threadIdx;
     block.now->waits = true;
+    Witness::Seen seen = witness.waits();
     leave();
+    witness.goes_on(seen);
     threadIdx = mine;
 }
 
@@ -268,19 +350,22 @@ API cuLaunchKernel(const void *function, unsigned gx, unsigned gy, unsigned gz, 
         bx * by * bz > 1024)
         return 1;
     if (shared) fault("dynamic shared memory is not emulated:", kernel->name);
-    gridDim = {gx, gy, gz};
-    blockDim = {bx, by, bz};
-    block.kernel = kernel;
-    block.parameters = parameters;
-    block.threads = bx * by * bz;
+    witness.launches();
     for (unsigned z = 0; z < gz; ++z)
         for (unsigned y = 0; y < gy; ++y)
-            for (unsigned x = 0; x < gx; ++x) {
-                blockIdx = {x, y, z};
-                // The order of threads must not matter.
-                block.backwards = (x + y + z) % 2;
-                run_block();
-            }
+            for (unsigned x = 0; x < gx; ++x)
+                witness.block_by([&] {
+                    gridDim = {gx, gy, gz};
+                    blockDim = {bx, by, bz};
+                    blockIdx = {x, y, z};
+                    block.kernel = kernel;
+                    block.parameters = parameters;
+                    block.threads = bx * by * bz;
+                    // The order of threads must not matter.
+                    block.backwards = (x + y + z) % 2;
+                    run_block();
+                });
+    witness.lands();
     return 0;
 }
 
