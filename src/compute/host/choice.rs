@@ -12,7 +12,7 @@
 
 use super::super::geometry::ConvGeometry;
 use super::conv3d::Channels;
-use super::correlation::Correlation;
+use super::correlation::{Correlation, Packed};
 use super::isa::Isa;
 use super::kernels::Kernels;
 use super::pass::Pass;
@@ -74,7 +74,7 @@ impl Conv<'_> {
         let inputs = c.input / c.groups;
         let taps = pass.taps.len();
         let weight = |o: usize, ci: usize| &w[(o * inputs + ci) * taps..][..taps];
-        self.correlate(&pass, c, (b, rectify), weight, room, (x, y));
+        self.correlate(&[pass], c, (b, rectify), weight, room, (x, y));
     }
 
     /// `dx = convᵀ(dy, w)`; `room` as in [`Conv::forward`].
@@ -88,15 +88,14 @@ impl Conv<'_> {
             let (group, ci) = (i / inputs, i % inputs);
             &w[((group * outputs + o) * inputs + ci) * taps..][..taps]
         };
-        for pass in Pass::transposed(self.geometry, self.input, self.output) {
-            self.correlate(&pass, back, (None, false), weight, room, (dy, dx));
-        }
+        let passes = Pass::transposed(self.geometry, self.input, self.output);
+        self.correlate(&passes, back, (None, false), weight, room, (dy, dx));
     }
 
-    /// One pass; `weight(output channel, input channel in its group)` has all taps.
+    /// Passes over one source; `weight(output channel, input channel in its group)` has all taps.
     fn correlate<'w>(
         &self,
-        pass: &Pass,
+        passes: &[Pass],
         channels: Channels,
         (bias, rectify): (Option<&[f32]>, bool),
         weight: impl Fn(usize, usize) -> &'w [f32] + Sync,
@@ -105,13 +104,37 @@ impl Conv<'_> {
     ) {
         let kernels = Kernels::of(self.isa);
         let output_len = y.len() / (channels.batch * channels.output);
-        let winograd = self.by_winograd(pass);
-        let packed = &match winograd {
-            true => winograd::pack(kernels, channels, &pass.taps, bias, room, weight),
-            false => direct::pack(kernels, channels, &pass.taps, bias, room, weight),
+        let winograd = passes.len() == 1 && self.by_winograd(&passes[0]);
+        let numbers = |pass: &Pass| {
+            let each = match winograd {
+                true => winograd::each(channels),
+                false => direct::each(channels, &pass.taps),
+            };
+            Packed::numbers(kernels, channels, each)
         };
-        let of = Correlation { pass, channels, packed, rectify, output_len, kernels };
-        if winograd { of.winograd(x, y) } else { of.direct(x, y) }
+        let all = passes.iter().map(numbers).sum();
+        if room.len() < all {
+            // The old one goes first.
+            *room = Vec::new();
+            *room = vec![0.0; all];
+        }
+        let mut rest = &mut room[..];
+        let mut pack = |pass: &Pass| {
+            let own = rest.split_off_mut(..numbers(pass)).unwrap_or_default();
+            match winograd {
+                true => winograd::pack(kernels, channels, &pass.taps, bias, own, &weight),
+                false => direct::pack(kernels, channels, &pass.taps, bias, own, &weight),
+            }
+        };
+        let packed: Vec<Packed<'_>> = passes.iter().map(&mut pack).collect();
+        let of =
+            |(pass, packed)| Correlation { pass, channels, packed, rectify, output_len, kernels };
+        let all: Vec<Correlation<'_>> = passes.iter().zip(&packed).map(of).collect();
+        match (winograd, &all[..]) {
+            (true, [of]) => of.winograd(x, y),
+            (_, []) => {}
+            (_, all) => direct::direct(all, x, y),
+        }
     }
 
     /// Whether the gradient by the weights of a pass goes by Winograd's filtering.

@@ -21,26 +21,26 @@ pub struct Packed<'a> {
 }
 
 impl<'a> Packed<'a> {
-    /// Weights in `room`, which grows when it is too small. `pack(first output channel, output
-    /// channels, block)` writes those of one block, with `each` places for every row.
+    /// Numbers of all blocks, with `each` places for every row.
+    pub fn numbers(kernels: Kernels, c: Channels, each: usize) -> usize {
+        let outputs = c.output / c.groups;
+        let rows = kernels.block(outputs);
+        c.groups * outputs.div_ceil(rows) * rows * each
+    }
+
+    /// Weights in a room of [`Packed::numbers`]. `pack(first output channel, output channels,
+    /// block)` writes those of one block.
     pub fn new(
         kernels: Kernels,
         c: Channels,
         each: usize,
         bias: Option<&[f32]>,
-        room: &'a mut Vec<f32>,
+        weights: &'a mut [f32],
         pack: impl Fn(usize, usize, &mut [f32]) + Sync,
     ) -> Self {
         let outputs = c.output / c.groups;
         let rows = kernels.block(outputs);
         let (blocks, depth) = (outputs.div_ceil(rows), each * rows);
-        let numbers = c.groups * blocks * depth;
-        if room.len() < numbers {
-            // The old one goes first.
-            *room = Vec::new();
-            *room = vec![0.0; numbers];
-        }
-        let weights = &mut room[..numbers];
         weights.par_chunks_mut(depth.max(1)).enumerate().for_each(|(task, block)| {
             let first = task % blocks * rows;
             let count = rows.min(outputs - first);

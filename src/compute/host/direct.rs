@@ -14,12 +14,17 @@ use super::conv3d::Channels;
 use super::correlation::{Correlation, Held, Packed, for_rows};
 use super::disjoint::Disjoint;
 use super::kernels::{ALIGNMENT, Kernels, SHEET, Sheet, TAPS, Weighted, aligned};
-use super::pass::Planes;
+use super::pass::{Pass, Planes};
 
 /// Products that are summed before they are added to the sum of those before.
 const PART: usize = 27;
 /// Tasks per thread.
 const TASKS: usize = 4;
+
+/// Places that a row of a block has.
+pub fn each(c: Channels, taps: &[usize]) -> usize {
+    c.input / c.groups * taps.len()
+}
 
 /// Packs `weight(output channel, input channel in its group)`, of which `taps` are used: per
 /// input channel and tap the block's weights side by side.
@@ -28,10 +33,10 @@ pub fn pack<'a, 'w>(
     c: Channels,
     taps: &[usize],
     bias: Option<&[f32]>,
-    room: &'a mut Vec<f32>,
+    room: &'a mut [f32],
     weight: impl Fn(usize, usize) -> &'w [f32] + Sync,
 ) -> Packed<'a> {
-    let each = c.input / c.groups * taps.len();
+    let each = each(c, taps);
     Packed::new(kernels, c, each, bias, room, |first, count, block| {
         for_rows!(block.len() / each, R => {
             let mut held = Held::<R>::new();
@@ -74,65 +79,66 @@ pub fn runs(
     }
 }
 
-impl Correlation<'_> {
-    /// Carries it out straight from padded planes: writes the voxels of the pass in every
-    /// channel of `y`.
-    pub fn direct(&self, x: &[f32], y: &mut [f32]) {
-        let (pass, c) = (self.pass, self.channels);
-        let planes = Planes::of(pass);
-        let images = c.batch * c.groups;
-        let depth = pass.output[0];
-        let pieces = (rayon::current_num_threads() * TASKS).div_ceil(images).clamp(1, depth);
-        let shared = Disjoint::new(y);
-        (0..images * pieces).into_par_iter().with_max_len(1).for_each(|task| {
-            let (image, piece) = (task / pieces, task % pieces);
-            let range = depth * piece / pieces..depth * (piece + 1) / pieces;
-            self.piece(&planes, image, range, x, &shared);
-        });
-    }
+/// Carries out the correlations of one source straight from padded planes: writes the voxels of their
+/// passes in every channel of `y`.
+pub fn direct(of: &[Correlation<'_>], x: &[f32], y: &mut [f32]) {
+    let passes: Vec<&Pass> = of.iter().map(|c| c.pass).collect();
+    let planes = Planes::of(&passes);
+    let images = of[0].channels.batch * of[0].channels.groups;
+    let depth = passes.iter().map(|pass| pass.output[0]).max().unwrap_or(0);
+    let pieces = (rayon::current_num_threads() * TASKS).div_ceil(images).clamp(1, depth);
+    let shared = Disjoint::new(y);
+    (0..images * pieces).into_par_iter().with_max_len(1).for_each(|task| {
+        let (image, piece) = (task / pieces, task % pieces);
+        let range = depth * piece / pieces..depth * (piece + 1) / pieces;
+        self::piece(of, &planes, image, range, x, &shared);
+    });
+}
 
-    /// Output planes `range` of one image: a sample's group of channels.
-    fn piece(
-        &self,
-        planes: &Planes,
-        image: usize,
-        range: Range<usize>,
-        x: &[f32],
-        y: &Disjoint<'_, f32>,
-    ) {
-        let (pass, c) = (self.pass, self.channels);
-        let inputs = c.input / c.groups;
-        let len: usize = pass.source.iter().product();
-        let x = &x[image * inputs * len..][..inputs * len];
-        let step = planes.depth * planes.len;
-        f32::with_scratch(inputs * step + ALIGNMENT, |room| {
-            let ring = &mut aligned(room)[..inputs * step];
-            let mut held = vec![usize::MAX; planes.depth];
-            let mut taps = Vec::with_capacity(planes.taps.len());
-            let mut runs = Vec::new();
-            for k in range {
-                let first = pass.step[0] * k;
-                for (shift, _) in &planes.taps {
+/// Output planes `range` of one image: a sample's group of channels.
+fn piece(
+    of: &[Correlation<'_>],
+    planes: &Planes,
+    image: usize,
+    range: Range<usize>,
+    x: &[f32],
+    y: &Disjoint<'_, f32>,
+) {
+    let (pass, c) = (of[0].pass, of[0].channels);
+    let inputs = c.input / c.groups;
+    let len: usize = pass.source.iter().product();
+    let x = &x[image * inputs * len..][..inputs * len];
+    let step = planes.depth * planes.len;
+    f32::with_scratch(inputs * step + ALIGNMENT, |room| {
+        let ring = &mut aligned(room)[..inputs * step];
+        let mut held = vec![usize::MAX; planes.depth];
+        let (mut taps, mut runs) = (Vec::new(), Vec::new());
+        for k in range {
+            let first = pass.step[0] * k;
+            for (of, places) in of.iter().zip(&planes.taps) {
+                if k >= of.pass.output[0] {
+                    continue;
+                }
+                taps.clear();
+                for (shift, offset) in places {
                     let (plane, slot) = (first + shift, (first + shift) % planes.depth);
                     if held[slot] != plane {
                         held[slot] = plane;
-                        for (channel, ring) in x.chunks_exact(len).zip(ring.chunks_exact_mut(step))
-                        {
+                        let rings = ring.chunks_exact_mut(step);
+                        for (channel, ring) in x.chunks_exact(len).zip(rings) {
                             let to = &mut ring[slot * planes.len..][..planes.len];
                             planes.fill(pass, channel, plane, to);
                         }
                     }
+                    taps.push(slot * planes.len + offset);
                 }
-                let place = |(shift, offset): &(usize, usize)| {
-                    (first + shift) % planes.depth * planes.len + offset
-                };
-                taps.clear();
-                taps.extend(planes.taps.iter().map(place));
-                self.plane(planes, image, k, (ring, step), &mut taps, &mut runs, y);
+                of.plane(planes, image, k, (ring, step), &mut taps, &mut runs, y);
             }
-        });
-    }
+        }
+    });
+}
 
+impl Correlation<'_> {
     /// One output plane.
     #[expect(clippy::too_many_arguments, reason = "buffers of the caller, reused")]
     fn plane(

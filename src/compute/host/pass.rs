@@ -63,11 +63,22 @@ impl Pass {
     }
 
     /// The gradient by an input of extent `input`, from one of extent `output`: for every phase
-    /// of the step a pass over the voxels of that phase, with the taps that meet them.
+    /// of the step a pass over the voxels of that phase, with the taps that meet them. All have as
+    /// many zeros before the source, so that they can read one padded copy.
     pub fn transposed(g: &ConvGeometry, input: [usize; 3], output: [usize; 3]) -> Vec<Self> {
         let [sk, sj, si] = g.stride;
         let phases = (0..sk * sj * si).map(|p| [p / (sj * si), p / si % sj, p % si]);
-        phases.filter_map(|phase| Self::phase(g, input, output, phase)).collect()
+        let mut passes: Vec<Self> =
+            phases.filter_map(|phase| Self::phase(g, input, output, phase)).collect();
+        for a in 0..3 {
+            let most = passes.iter().map(|pass| pass.lead[a]).max().unwrap_or(0);
+            for pass in &mut passes {
+                let more = (most - pass.lead[a]).unsigned_abs();
+                pass.shifts.iter_mut().for_each(|shift| shift[a] += more);
+                pass.lead[a] = most;
+            }
+        }
+        passes
     }
 
     /// Input voxel `p` with `p + pad = step · q + phase` is met by tap t of output voxel
@@ -121,7 +132,7 @@ impl Pass {
     }
 }
 
-/// Padded planes of a pass as rows of numbers.
+/// Padded planes of passes over one source as rows of numbers.
 #[derive(Debug, Clone)]
 pub struct Planes {
     /// Distance between rows.
@@ -130,8 +141,8 @@ pub struct Planes {
     pub len: usize,
     /// Planes from the first tap to the last.
     pub depth: usize,
-    /// Per tap: plane, and distance from the output voxel within it.
-    pub taps: Vec<(usize, usize)>,
+    /// Per pass and tap: plane, and distance from the output voxel within it.
+    pub taps: Vec<Vec<(usize, usize)>>,
     /// Phases of rows and columns that a tap reads, in the order they are laid down.
     phases: Vec<[usize; 2]>,
     /// Length of one phase.
@@ -141,12 +152,18 @@ pub struct Planes {
 }
 
 impl Planes {
-    /// The layout for a pass.
-    pub fn of(pass: &Pass) -> Self {
+    /// The layout for one pass, or for those of [`Pass::transposed`].
+    ///
+    /// # Panics
+    /// Without a pass (a fault of ours).
+    pub fn of(passes: &[&Pass]) -> Self {
+        let pass = passes[0];
+        let most =
+            |of: &dyn Fn(&Pass) -> usize| passes.iter().map(|pass| of(pass)).max().unwrap_or(0);
         let [_, step_j, step_i] = pass.step;
-        let [reach_k, reach_j, reach_i] = pass.reach();
-        let [_, out_j, out_i] = pass.output;
-        let rows = out_j + reach_j / step_j;
+        let [reach_k, reach_j, reach_i] = std::array::from_fn(|a| most(&|p| p.reach()[a]));
+        let out_i = most(&|p| p.output[2]);
+        let rows = most(&|p| p.output[1]) + reach_j / step_j;
         let across = out_i + reach_i / step_i;
         let pitch = if step_i == 1 {
             let (from, to) = pass.columns(0, across);
@@ -154,8 +171,8 @@ impl Planes {
         } else {
             across
         };
-        let mut phases: Vec<[usize; 2]> =
-            pass.shifts.iter().map(|s| [s[1] % step_j, s[2] % step_i]).collect();
+        let shifts = passes.iter().flat_map(|pass| &pass.shifts);
+        let mut phases: Vec<[usize; 2]> = shifts.map(|s| [s[1] % step_j, s[2] % step_i]).collect();
         phases.sort_unstable();
         phases.dedup();
         let part = odd_lines(rows * pitch + across + SLACK);
@@ -163,7 +180,7 @@ impl Planes {
             let at = phases.iter().position(|p| *p == [s[1] % step_j, s[2] % step_i]);
             (s[0], at.unwrap_or(0) * part + s[1] / step_j * pitch + s[2] / step_i)
         };
-        let taps = pass.shifts.iter().map(tap).collect();
+        let taps = passes.iter().map(|pass| pass.shifts.iter().map(tap).collect()).collect();
         let len = part * phases.len();
         Self { pitch, len, depth: reach_k + 1, taps, phases, part, rows }
     }

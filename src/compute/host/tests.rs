@@ -3,7 +3,7 @@
 
 use super::choice::{Conv, Sums};
 use super::conv3d::Channels;
-use super::correlation::Correlation;
+use super::correlation::{Correlation, Packed};
 use super::gemm::{View, ViewMut, product};
 use super::isa::Isa;
 use super::kernels::Kernels;
@@ -129,17 +129,18 @@ impl Case {
         let back = back.remove(0);
         assert!(winograd::fits(&pass, c) && winograd::fits(&back, c));
         let (mut y, mut dx) = (vec![f32::NAN; self.y.len()], vec![f32::NAN; self.dx.len()]);
-        let (mut dw, room) = (vec![f32::NAN; self.dw.len()], &mut Vec::new());
-        let packed = &winograd::pack(kernels, c, &pass.taps, Some(&self.b), room, weight);
+        let mut dw = vec![f32::NAN; self.dw.len()];
+        let room = |c| vec![f32::NAN; Packed::numbers(kernels, c, winograd::each(c))];
+        let own = &mut room(c);
+        let packed = &winograd::pack(kernels, c, &pass.taps, Some(&self.b), own, weight);
         let output_len = self.output.iter().product();
         Correlation { pass: &pass, channels: c, packed, rectify: false, output_len, kernels }
             .winograd(&self.x, &mut y);
         let partials = &mut vec![f32::NAN; winograd_weight::room(&pass, c)];
         winograd_weight::gradient(kernels, &pass, c, (&self.x, &self.dy), partials, &mut dw);
-        let (channels, room) =
-            (Channels { input: c.output, output: c.input, ..c }, &mut Vec::new());
-        let weight = |i: usize, o: usize| weight(o, i);
-        let packed = &winograd::pack(kernels, channels, &back.taps, None, room, weight);
+        let channels = Channels { input: c.output, output: c.input, ..c };
+        let (weight, own) = (|i: usize, o: usize| weight(o, i), &mut room(channels));
+        let packed = &winograd::pack(kernels, channels, &back.taps, None, own, weight);
         let output_len = self.input.iter().product();
         Correlation { pass: &back, channels, packed, rectify: false, output_len, kernels }
             .winograd(&self.dy, &mut dx);

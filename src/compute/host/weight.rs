@@ -80,7 +80,7 @@ impl Cut {
 
 /// Numbers that [`gradient`] needs besides its result.
 pub fn room(kernels: Kernels, pass: &Pass, c: Channels) -> usize {
-    let cut = Cut::new(kernels, pass, &Planes::of(pass), c);
+    let cut = Cut::new(kernels, pass, &Planes::of(&[pass]), c);
     if cut.pieces == 1 { 0 } else { cut.pieces * cut.numbers }
 }
 
@@ -94,7 +94,7 @@ pub fn gradient(
     partials: &mut [f32],
     dw: &mut [f32],
 ) {
-    let planes = Planes::of(pass);
+    let planes = Planes::of(&[pass]);
     let cut = Cut::new(kernels, pass, &planes, c);
     let (inputs, outputs) = (c.input / c.groups, c.output / c.groups);
     let each = inputs * pass.taps.len();
@@ -247,7 +247,7 @@ impl Slabs<'_> {
                         let some = TAPS.min(taps - first);
                         let place = |t: usize| {
                             // Taps beyond the last are summed with it and never used.
-                            let (shift, offset) = planes.taps[first + t.min(some - 1)];
+                            let (shift, offset) = planes.taps[0][first + t.min(some - 1)];
                             let slot = self.slot(first_plane, start + shift);
                             (channel * cut.slots + slot) * planes.len + offset + from
                         };

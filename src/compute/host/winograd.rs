@@ -42,6 +42,11 @@ fn before<const R: usize>(g: [&[f32; R]; 3]) -> [[f32; R]; 4] {
     [*g[0], std::array::from_fn(plus), std::array::from_fn(minus), *g[2]]
 }
 
+/// Places that a row of a block has.
+pub fn each(c: Channels) -> usize {
+    POSITIONS * c.input * TAPS
+}
+
 /// Packs `weight(output channel, input channel)`, whose `taps` are in the pass's order,
 /// transformed: per position, input channel and tap along i the block's weights side by side.
 pub fn pack<'a, 'w>(
@@ -49,10 +54,10 @@ pub fn pack<'a, 'w>(
     c: Channels,
     taps: &[usize],
     bias: Option<&[f32]>,
-    room: &'a mut Vec<f32>,
+    room: &'a mut [f32],
     weight: impl Fn(usize, usize) -> &'w [f32] + Sync,
 ) -> Packed<'a> {
-    let each = POSITIONS * c.input * TAPS;
+    let each = each(c);
     Packed::new(kernels, c, each, bias, room, |first, count, block| {
         for_rows!(block.len() / each, R => {
             let (mut held, mut window) = (Held::<R>::new(), [[0.0; R]; 27]);
@@ -95,7 +100,7 @@ impl Correlation<'_> {
     /// pass.
     pub fn winograd(&self, x: &[f32], y: &mut [f32]) {
         let (pass, c) = (self.pass, self.channels);
-        let pitch = Planes::of(pass).pitch;
+        let pitch = Planes::of(&[pass]).pitch;
         let [planes, pairs, _] = pass.output.map(|n| n.div_ceil(2));
         let most = (HELD / (POSITIONS * c.input * pitch * size_of::<f32>())).clamp(1, pairs);
         // Of the next few numbers of pieces that with the fewest vectors.

@@ -60,7 +60,7 @@ pub fn gradient(
     partials: &mut [f32],
     dw: &mut [f32],
 ) {
-    let pitch = Planes::of(pass).pitch;
+    let pitch = Planes::of(&[pass]).pitch;
     let lines = pass.output[1].div_ceil(2);
     let slopes_len = (lines * pitch).next_multiple_of(ALIGNMENT);
     let sizes = Sizes { pitch, lines, slopes: slopes_len, inputs: slopes_len + SLACK };
