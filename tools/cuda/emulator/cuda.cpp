@@ -67,17 +67,20 @@ struct Witness {
         char *barrier;
     };
 #ifdef RACES
-    // More than a block's and a barrier's each, so that the next block's are others.
-    static constexpr unsigned THREADS = 3 * 1024, BARRIERS = 2 * 1024;
-    std::vector<void *> threads = std::vector<void *>(THREADS);
+    // More than a block's and a barrier's each, so that the next block's are others. No more threads than
+    // that: each is one more that all others are compared with.
+    static constexpr unsigned BARRIERS = 2 * 1024;
+    std::vector<void *> threads;
     void *host = nullptr;
-    unsigned first = 0, block = 0, meeting = 0;
+    unsigned size = 0, first = 0, block = 0, meeting = 0;
     char launch, end, barriers[BARRIERS];
 
     void launches() { __tsan_release(&launch); }
     // A thread of its own has shared memory of its own.
-    void block_by(const std::function<void()> &work) {
-        first = (first + 1024 + 61) % THREADS;
+    void block_by(unsigned count, const std::function<void()> &work) {
+        size = 3 * count;
+        first = (first + count + 61) % size;
+        if (threads.size() < size) threads.resize(size);
         block = (block + 2) % BARRIERS;
         std::thread([&] {
             host = __tsan_get_current_fiber();
@@ -86,7 +89,7 @@ struct Witness {
         }).join();
     }
     void begins(unsigned thread) {
-        void *&at = threads[(first + thread) % THREADS];
+        void *&at = threads[(first + thread) % size];
         if (!at) at = __tsan_create_fiber(0);
         __tsan_switch_to_fiber(at, NO_SYNC);
         __tsan_acquire(&launch);
@@ -110,7 +113,7 @@ struct Witness {
     void lands() { __tsan_acquire(&end); }
 #else
     void launches() {}
-    template <class Work> void block_by(const Work &work) { work(); }
+    template <class Work> void block_by(unsigned, const Work &work) { work(); }
     void begins(unsigned) {}
     Seen waits() { return {}; }
     void all_met() {}
@@ -354,7 +357,7 @@ API cuLaunchKernel(const void *function, unsigned gx, unsigned gy, unsigned gz, 
     for (unsigned z = 0; z < gz; ++z)
         for (unsigned y = 0; y < gy; ++y)
             for (unsigned x = 0; x < gx; ++x)
-                witness.block_by([&] {
+                witness.block_by(bx * by * bz, [&] {
                     gridDim = {gx, gy, gz};
                     blockDim = {bx, by, bz};
                     blockIdx = {x, y, z};
