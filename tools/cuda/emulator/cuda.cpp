@@ -23,6 +23,10 @@ void *__tsan_get_current_fiber();
 void __tsan_switch_to_fiber(void *fiber, unsigned flags);
 void __tsan_acquire(void *at);
 void __tsan_release(void *at);
+void AnnotateIgnoreReadsBegin(const char *file, int line);
+void AnnotateIgnoreReadsEnd(const char *file, int line);
+void AnnotateIgnoreWritesBegin(const char *file, int line);
+void AnnotateIgnoreWritesEnd(const char *file, int line);
 }
 constexpr unsigned NO_SYNC = 1;
 #endif
@@ -73,11 +77,22 @@ struct Witness {
     std::vector<void *> threads;
     void *host = nullptr;
     unsigned size = 0, first = 0, block = 0, meeting = 0;
+    bool watches = false;
     char launch, end, barriers[BARRIERS];
 
     void launches() { __tsan_release(&launch); }
-    // A thread of its own has shared memory of its own.
-    void block_by(unsigned count, const std::function<void()> &work) {
+    // Of many blocks some are watched, two neighbours each; a thread of its own has shared memory of its
+    // own.
+    void block_by(unsigned count, uint64_t number, uint64_t blocks, const std::function<void()> &work) {
+        watches = blocks <= 32 || number % (blocks / 12) < 2;
+        if (!watches) {
+            AnnotateIgnoreReadsBegin(__FILE__, __LINE__);
+            AnnotateIgnoreWritesBegin(__FILE__, __LINE__);
+            work();
+            AnnotateIgnoreWritesEnd(__FILE__, __LINE__);
+            AnnotateIgnoreReadsEnd(__FILE__, __LINE__);
+            return;
+        }
         size = 3 * count;
         first = (first + count + 61) % size;
         if (threads.size() < size) threads.resize(size);
@@ -89,6 +104,7 @@ struct Witness {
         }).join();
     }
     void begins(unsigned thread) {
+        if (!watches) return;
         void *&at = threads[(first + thread) % size];
         if (!at) at = __tsan_create_fiber(0);
         __tsan_switch_to_fiber(at, NO_SYNC);
@@ -96,6 +112,7 @@ struct Witness {
     }
     // Two barriers in turn: who leaves one late must not learn what others did since.
     Seen waits() {
+        if (!watches) return {};
         Seen seen{__tsan_get_current_fiber(), &barriers[block + meeting % 2]};
         __tsan_release(seen.barrier);
         __tsan_switch_to_fiber(host, NO_SYNC);
@@ -103,17 +120,19 @@ struct Witness {
     }
     void all_met() { ++meeting; }
     void goes_on(Seen seen) {
+        if (!watches) return;
         __tsan_switch_to_fiber(seen.thread, NO_SYNC);
         __tsan_acquire(seen.barrier);
     }
     void ends() {
+        if (!watches) return;
         __tsan_release(&end);
         __tsan_switch_to_fiber(host, NO_SYNC);
     }
     void lands() { __tsan_acquire(&end); }
 #else
     void launches() {}
-    template <class Work> void block_by(unsigned, const Work &work) { work(); }
+    template <class Work> void block_by(unsigned, uint64_t, uint64_t, const Work &work) { work(); }
     void begins(unsigned) {}
     Seen waits() { return {}; }
     void all_met() {}
@@ -357,7 +376,7 @@ API cuLaunchKernel(const void *function, unsigned gx, unsigned gy, unsigned gz, 
     for (unsigned z = 0; z < gz; ++z)
         for (unsigned y = 0; y < gy; ++y)
             for (unsigned x = 0; x < gx; ++x)
-                witness.block_by(bx * by * bz, [&] {
+                witness.block_by(bx * by * bz, (uint64_t(z) * gy + y) * gx + x, uint64_t(gz) * gy * gx, [&] {
                     gridDim = {gx, gy, gz};
                     blockDim = {bx, by, bz};
                     blockIdx = {x, y, z};
