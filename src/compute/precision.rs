@@ -39,7 +39,7 @@ impl Precision {
         Err(Error::usage(
             "E-DEVICE-006",
             format!("precision {self} is one of cuDNN on a card, and {missing}"),
-            "Choose --device cuda, or --precision f32",
+            "Choose --device cuda and a program built with cuDNN, or --precision f32",
         ))
     }
 }

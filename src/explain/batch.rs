@@ -27,7 +27,8 @@ pub fn explain(
 ///
 /// # Errors
 /// [`crate::Error::Model`] `E-MODEL-005` when a start does not fit the logits, `E-MODEL-006`
-/// when a layer must be folded first; `E-RULE-004` when a rule does not fit a layer.
+/// when a layer must be folded first; `E-RULE-004` when a rule does not fit a layer; `E-DEVICE-003`
+/// when the card fails.
 pub fn explain_each(
     graph: &Graph,
     x: &Array,

@@ -21,7 +21,7 @@ impl Graph {
     /// Logits `[n, classes]` of `x [n, 1, k, j, i]` in inference mode.
     ///
     /// # Errors
-    /// [`Error::Shape`] when the input does not fit.
+    /// [`Error::Shape`] when the input does not fit; `E-DEVICE-003` when the card fails.
     pub fn forward(&self, x: &Array, ws: &mut Workspace) -> Result<Array> {
         let graph = self.at_work()?;
         device::at_work(x, |x| device::among_workers(|| graph.forward_there(x, ws)))

@@ -164,7 +164,7 @@ fn rooms<T: Element>(
 /// in bf16, it is asked for full f32.
 ///
 /// # Errors
-/// `E-DEVICE-003` when cuDNN fails.
+/// `E-DEVICE-003` when cuDNN or the card fails.
 pub fn made(
     card: &Card,
     pass: Pass3d,

@@ -64,23 +64,27 @@ thread_local Block block;
 
 // What ThreadSanitizer is told, where kernels are compiled for it (`tools/cuda/races`): each thread of
 // a block is a thread to it, which knows of others what they did before the launch and before the
-// barriers where they met, whatever order they run in here. Blocks know nothing of each other.
+// barriers where they met, whatever order they run in here. A block and the next two that are watched
+// know nothing of each other; later ones have the first one's threads again.
 struct Witness {
     struct Seen {
         void *thread;
         char *barrier;
     };
 #ifdef RACES
-    // More than a block's and a barrier's each, so that the next block's are others. No more threads than
-    // that: each is one more that all others are compared with.
+    // No more threads than three blocks': each is one more that all others are compared with.
     static constexpr unsigned BARRIERS = 2 * 1024;
     std::vector<void *> threads;
     void *host = nullptr;
     unsigned size = 0, first = 0, block = 0, meeting = 0;
     bool watches = false;
+    std::mutex one; // launch at a time
     char launch, end, barriers[BARRIERS];
 
-    void launches() { __tsan_release(&launch); }
+    void launches() {
+        one.lock();
+        __tsan_release(&launch);
+    }
     // Of many blocks some are watched, two neighbours each; a thread of its own has shared memory of its
     // own.
     void block_by(unsigned count, uint64_t number, uint64_t blocks, const std::function<void()> &work) {
@@ -94,7 +98,7 @@ struct Witness {
             return;
         }
         size = 3 * count;
-        first = (first + count + 61) % size;
+        first = (first + count) % size;
         if (threads.size() < size) threads.resize(size);
         block = (block + 2) % BARRIERS;
         std::thread([&] {
@@ -129,7 +133,10 @@ struct Witness {
         __tsan_release(&end);
         __tsan_switch_to_fiber(host, NO_SYNC);
     }
-    void lands() { __tsan_acquire(&end); }
+    void lands() {
+        __tsan_acquire(&end);
+        one.unlock();
+    }
 #else
     void launches() {}
     template <class Work> void block_by(unsigned, uint64_t, uint64_t, const Work &work) { work(); }

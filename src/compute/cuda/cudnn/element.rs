@@ -24,13 +24,13 @@ pub trait Element: CudnnDataType + Held {
     /// Those of an array of f32, on the card.
     ///
     /// # Errors
-    /// `E-DEVICE-003` when memory is short.
+    /// `E-DEVICE-003` when the card fails.
     fn lent<'a>(card: &Card, x: &'a Array) -> Result<Lent<'a>>;
 
     /// As an array of f32.
     ///
     /// # Errors
-    /// `E-DEVICE-003` when memory is short.
+    /// `E-DEVICE-003` when the card fails.
     fn given(card: &Card, made: Array) -> Result<Array>;
 }
 
