@@ -246,6 +246,19 @@ impl Array {
         by_type!(self, T => Ok(self.host::<T>()?.iter().map(|v| v.wide()).collect()))
     }
 
+    /// [`Array::to_f64`] of several small arrays: where they are on a card, it is waited for once.
+    ///
+    /// # Errors
+    /// `E-DEVICE-003` when the card fails.
+    pub fn all_to_f64(arrays: &[&Self]) -> Result<Vec<Vec<f64>>> {
+        if let [first, _, ..] = arrays
+            && arrays.iter().all(|a| !a.on_host() && !a.is_empty())
+        {
+            on_card!(first, card => card.gathered(arrays));
+        }
+        arrays.iter().map(|a| a.to_f64()).collect()
+    }
+
     /// The same numbers in type `T`, rounded where needed.
     ///
     /// # Errors

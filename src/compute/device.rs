@@ -184,6 +184,14 @@ pub fn finish() -> Result<()> {
     Ok(())
 }
 
+/// How often this thread has waited for numbers of the card so far; 0 where there is none.
+pub fn waits() -> usize {
+    #[cfg(feature = "cuda")]
+    return super::cuda::Card::waits();
+    #[cfg(not(feature = "cuda"))]
+    0
+}
+
 /// `x` where the work is done, for `body`, and what comes out where `x` was.
 ///
 /// # Errors

@@ -5,6 +5,7 @@ use candle_core::DType;
 use super::super::array::Array;
 use super::super::blocks::Border;
 use super::Card;
+use super::card::elsewhere;
 use super::launch::Argument;
 use crate::Result;
 
@@ -133,6 +134,23 @@ impl Card {
             self.sums_of_rows("row_gates", x.dtype(), [rows, row, 1], &arguments)?
         };
         self.narrowed(&sums, x.dtype(), small)
+    }
+
+    /// `array::all_to_f64` of arrays of the card: with one wait for all.
+    pub fn gathered(&self, arrays: &[&Array]) -> Result<Vec<Vec<f64>>> {
+        let (mut parts, mut end) = (Vec::with_capacity(4 * arrays.len()), 0);
+        for array in arrays {
+            let Argument::Pointer(address) = self.of(array)? else { return Err(elsewhere()) };
+            end += array.len();
+            let wide = u32::from(array.dtype() == DType::F64);
+            parts.extend([address as u32, (address >> 32) as u32, end as u32, wide]);
+        }
+        let (parts, all) = (self.numbers(&parts)?, self.room(DType::F64, &[end])?);
+        let narrow = arrays.iter().any(|a| a.dtype() == DType::F32);
+        let dtype = if narrow { DType::F32 } else { DType::F64 };
+        self.each("gathered", dtype, end, &[self.of(&parts)?, self.of(&all)?])?;
+        let mut rest = self.give(&all)?.to_f64()?.into_iter();
+        Ok(arrays.iter().map(|a| rest.by_ref().take(a.len()).collect()).collect())
     }
 
     /// The numbers of `x` in another order: extents of the result and steps within `x` per axis,

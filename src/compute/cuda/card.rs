@@ -2,6 +2,7 @@
 
 #![allow(unsafe_code)]
 
+use std::cell::Cell;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, OnceLock};
 
@@ -46,6 +47,10 @@ impl std::fmt::Debug for Card {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "cuda:{} {}", self.number, self.name)
     }
+}
+
+thread_local! {
+    static WAITS: Cell<usize> = const { Cell::new(0) };
 }
 
 static CARD: OnceLock<Card> = OnceLock::new();
@@ -127,6 +132,12 @@ impl Card {
     /// `E-DEVICE-003` when something asked for failed.
     pub fn finish(&self) -> Result<()> {
         self.device.cuda_stream().synchronize().map_err(|why| failed("waiting", why))
+    }
+
+    /// How often this thread has copied numbers to the host so far. It waits for each until all that
+    /// was asked for before is done.
+    pub fn waits() -> usize {
+        WAITS.get()
     }
 
     /// A kernel by name.
@@ -287,6 +298,7 @@ impl Card {
 
     /// Numbers of the card, copied to the host; waits for what was asked for before.
     pub(super) fn download<T: Held>(&self, slice: &CudaSlice<T>, len: usize) -> Result<Vec<T>> {
+        WAITS.set(WAITS.get() + 1);
         let whole = self.device.clone_dtoh(slice);
         let mut whole = whole.map_err(|why| failed("copying from it", why))?;
         whole.truncate(len);

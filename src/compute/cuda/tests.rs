@@ -123,6 +123,21 @@ fn long_rows_are_added_in_parts() {
 }
 
 #[test]
+fn small_arrays_come_back_together() {
+    let Some(card) = card() else { return };
+    both(|dtype, _, s| {
+        let shapes: [&[usize]; 4] = [&[7], &[1], &[3, 300], &[2, 2]];
+        let mut all: Vec<Array> = shapes.iter().map(|shape| array(shape, dtype, s)).collect();
+        all.push(array(&[5], DType::F64, s));
+        let there: Vec<Array> = all.iter().map(|x| card.take(x).expect("copied")).collect();
+        let before = Card::waits();
+        let got = Array::all_to_f64(&there.iter().collect::<Vec<_>>()).expect("numbers");
+        assert_eq!(Card::waits(), before + 1);
+        assert_eq!(got, all.iter().map(numbers).collect::<Vec<_>>());
+    });
+}
+
+#[test]
 fn an_optimisers_steps() {
     let s = &mut Seed(5).stream("adamw");
     let all: Vec<Array> = (0..4).map(|_| array(&[6, 5], DType::F32, s)).collect();

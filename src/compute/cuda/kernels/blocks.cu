@@ -99,3 +99,15 @@ KERNEL(gates)(const Real *x, const Real *y, Spread kept, Spread gone, double *ou
 KERNEL(picked)(const Real *x, Real *y, Spread s, Index count) {
     EACH(at, count) y[at] = x[place_in(s, at)];
 }
+
+// Numbers of many small arrays one after another. Of each array four words: the halves of its address,
+// where its numbers end among all, and whether they are double.
+KERNEL(gathered)(const unsigned *parts, double *out, Index count) {
+    EACH(at, count) {
+        const unsigned *part = parts;
+        Index from = 0;
+        for (; at >= part[2]; part += 4) from = part[2];
+        unsigned long long address = (unsigned long long)part[1] << 32 | part[0];
+        out[at] = part[3] ? ((const double *)address)[at - from] : (double)((const Real *)address)[at - from];
+    }
+}
