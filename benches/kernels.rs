@@ -120,10 +120,9 @@ fn batch_norms(c: &mut Criterion) {
         let kept = batch_norm::statistics(&x)?;
         Ok(Box::new(move || {
             let made = if backward {
-                batch_norm::backward(&x, &dy, &gamma, (&kept.0, &kept.1), 1e-5, &mut ws)?.0
+                batch_norm::backward(&x, &dy, &gamma, &kept, 1e-5, &mut ws)?.0
             } else {
-                let (mean, variance) = batch_norm::statistics(&x)?;
-                batch_norm::affine(&x, &variance, &mean, &mut ws)?
+                batch_norm::statistics(&x)?.map(&gamma, &gamma, 1e-5)?.apply(&x, &mut ws)?
             };
             ws.give(made);
             Ok(())

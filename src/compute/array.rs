@@ -251,10 +251,12 @@ impl Array {
     /// # Errors
     /// `E-DEVICE-003` when the card fails.
     pub fn all_to_f64(arrays: &[&Self]) -> Result<Vec<Vec<f64>>> {
+        #[cfg(feature = "cuda")]
         if let [first, _, ..] = arrays
             && arrays.iter().all(|a| !a.on_host() && !a.is_empty())
+            && let Some(card) = first.card()?
         {
-            on_card!(first, card => card.gathered(arrays));
+            return card.gathered(arrays);
         }
         arrays.iter().map(|a| a.to_f64()).collect()
     }

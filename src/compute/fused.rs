@@ -11,6 +11,7 @@ use super::array::{Array, Real};
 use super::geometry::PoolGeometry;
 use super::host::tiles::{CUT, Tiles, gated_sums, rectified_maxima, spread};
 use super::marks::Marks;
+use super::norm::{ChannelMap, Statistics, narrowed};
 use super::place::on_card;
 use super::workspace::Workspace;
 use crate::{Error, Result, by_type};
@@ -45,13 +46,13 @@ pub(super) fn tiles(shape: &[usize], kernel: [usize; 3]) -> Result<Tiles> {
     Ok(Tiles { input: [k, j, i], kernel, output: pool.output([k, j, i])? })
 }
 
-/// The block's output; `map` holds `a` and `b` per channel.
+/// The block's output; `map` holds `a` and `b`.
 ///
 /// # Errors
 /// [`Error::Shape`] when the window does not fit.
 pub fn forward(
     z: &Array,
-    map: Option<(&[f64], &[f64])>,
+    map: Option<&ChannelMap>,
     kernel: [usize; 3],
     ws: &mut Workspace,
 ) -> Result<Rectified> {
@@ -96,17 +97,15 @@ impl Rectified {
         &mut self,
         first: usize,
         z: &Array,
-        map: Option<(&[f64], &[f64])>,
+        map: Option<&ChannelMap>,
         kernel: [usize; 3],
     ) -> Result<()> {
         let t = tiles(z.shape(), kernel)?;
         let (samples, channels, outer) = (z.shape()[0], z.shape()[1], self.outer());
         let inner = z.len() / (samples * channels);
         let own = first * channels * outer..(first + samples) * channels * outer;
-        on_card!(z, card => {
-            let map = map.unwrap_or((&[1.0], &[0.0]));
-            card.rectified_maxima(self, own.start, z, map, &t)
-        });
+        on_card!(z, card => card.rectified_maxima(self, own.start, z, map, &t));
+        let map = map.map(ChannelMap::host).transpose()?;
         let winners = self.winners.host_mut()?;
         by_type!(z, T => {
             let sources = z.host::<T>()?.par_chunks(inner);
@@ -122,17 +121,15 @@ impl Rectified {
     }
 }
 
-/// A batch norm on the way back: its numbers per channel, and those of its batch.
+/// A batch norm on the way back.
 #[derive(Debug, Clone, Copy)]
 pub struct Norm<'a> {
-    /// γ.
+    /// γ per channel.
     pub gamma: &'a [f64],
-    /// β.
+    /// β per channel.
     pub beta: &'a [f64],
-    /// Means of the batch.
-    pub mean: &'a [f64],
-    /// Biased variances of the batch.
-    pub variance: &'a [f64],
+    /// Of the batch.
+    pub statistics: &'a Statistics,
     /// ε of the variance.
     pub epsilon: f64,
 }
@@ -141,19 +138,20 @@ pub struct Norm<'a> {
 const LEAST_SLOPE: f64 = 0.125;
 
 impl Norm<'_> {
-    /// `1 / √(σ² + ε)`.
-    fn inverse(&self, c: usize) -> f64 {
-        1.0 / (self.variance[c] + self.epsilon).sqrt()
-    }
-
     /// Whether the pooled values of a channel tell x̂.
-    fn told(&self, c: usize) -> bool {
+    pub(super) fn told(&self, c: usize) -> bool {
         self.gamma[c] != 0.0 && self.gamma[c].abs() >= LEAST_SLOPE * self.beta[c].abs()
     }
 
     /// Whether [`Backward::add`] looks at no `z`.
     pub fn told_by_output(&self) -> bool {
         (0..self.gamma.len()).all(|c| self.told(c))
+    }
+
+    /// Mean and `1 / √(σ² + ε)` of a channel on the host.
+    fn of(&self, c: usize) -> Result<(f64, f64)> {
+        let (mean, variance) = self.statistics.host()?;
+        Ok((mean[c], Statistics::inverse(variance, c, self.epsilon)))
     }
 
     /// Σ dy·x̂ and Σ dy of one channel of one sample, from the pooled values; from `z` itself
@@ -163,30 +161,31 @@ impl Norm<'_> {
         c: usize,
         z: Option<(&[T], Tiles)>,
         block: (&[T], &[T], &[u8]),
-    ) -> [f64; 2] {
+    ) -> Result<[f64; 2]> {
         let (dy, y, winners) = block;
         let [plain, product] = gated_sums(dy, y);
         let (gamma, beta) = (self.gamma[c], self.beta[c]);
         let Some((z, t)) = z.filter(|_| !self.told(c)) else {
-            return [(product - beta * plain) / gamma, plain];
+            return Ok([(product - beta * plain) / gamma, plain]);
         };
+        let (mean, inverse) = self.of(c)?;
         let won = (0..dy.len()).filter(|&at| winners[at] != CUT);
         let hat: f64 =
-            won.map(|at| dy[at].wide() * (z[t.place(at, winners[at])].wide() - self.mean[c])).sum();
-        [hat * self.inverse(c), plain]
+            won.map(|at| dy[at].wide() * (z[t.place(at, winners[at])].wide() - mean)).sum();
+        Ok([hat * inverse, plain])
     }
 
     /// `dz = a dy + b z + d`, as [`super::batch_norm::backward`] has it.
-    fn map(&self, c: usize, [dgamma, dbeta]: [f64; 2], count: f64) -> [f64; 3] {
-        let inverse = self.inverse(c);
+    fn map(&self, c: usize, [dgamma, dbeta]: [f64; 2]) -> Result<[f64; 3]> {
+        let ((mean, inverse), count) = (self.of(c)?, self.statistics.count);
         let a = self.gamma[c] * inverse;
         let b = -a * inverse * dgamma / count;
-        [a, b, -a * dbeta / count - b * self.mean[c]]
+        Ok([a, b, -a * dbeta / count - b * mean])
     }
 }
 
-/// Gradients of a block, `(dz, dγ and dβ per channel)`; `z` becomes `dz`. Without a batch norm
-/// the second are empty.
+/// Gradients of a block, `(dz, [dγ, dβ])`; `z` becomes `dz`. Without a batch norm there are no
+/// second.
 ///
 /// # Errors
 /// [`Error::Shape`] when shapes do not agree.
@@ -196,11 +195,11 @@ pub fn backward(
     dy: &Array,
     norm: Option<Norm<'_>>,
     kernel: [usize; 3],
-) -> Result<(Array, Vec<[f64; 2]>)> {
+) -> Result<(Array, Vec<Array>)> {
     let mut back = Backward::new(block, dy, norm, kernel)?;
     back.add(0..z.shape()[0], Some(&z))?;
     back.spread(0, &mut z)?;
-    Ok((z, back.sums))
+    Ok((z, back.parameters()?))
 }
 
 /// The way back through a block of which `z` comes some samples at a time: first all are added,
@@ -211,8 +210,8 @@ pub struct Backward<'a> {
     dy: &'a Array,
     norm: Option<Norm<'a>>,
     kernel: [usize; 3],
-    /// dγ and dβ per channel; empty without a batch norm.
-    pub sums: Vec<[f64; 2]>,
+    /// dγ and dβ of every channel `[c, 2]`, f64; none without a batch norm.
+    sums: Option<Array>,
 }
 
 impl<'a> Backward<'a> {
@@ -229,7 +228,8 @@ impl<'a> Backward<'a> {
         if dy.shape() != block.output.shape() {
             return Err(Error::shape("fused block's gradient", block.output.shape(), dy.shape()));
         }
-        let sums = vec![[0.0; 2]; if norm.is_some() { dy.shape()[1] } else { 0 }];
+        let zeros = || Array::zeros::<f64>(&[dy.shape()[1], 2]).beside(dy);
+        let sums = norm.map(|_| zeros()).transpose()?;
         Ok(Self { block, dy, norm, kernel, sums })
     }
 
@@ -239,8 +239,11 @@ impl<'a> Backward<'a> {
     /// # Errors
     /// [`Error::Shape`] when the window does not fit; `E-DEVICE-003` when the card fails.
     pub fn add(&mut self, samples: std::ops::Range<usize>, z: Option<&Array>) -> Result<()> {
-        let Some(norm) = self.norm else { return Ok(()) };
-        on_card!(self.dy, card => self.add_on_card(card, norm, samples, z));
+        let (Some(norm), Some(sums)) = (self.norm, &mut self.sums) else { return Ok(()) };
+        on_card!(self.dy, card => {
+            let z = z.map(|z| Ok::<_, Error>((z, tiles(z.shape(), self.kernel)?))).transpose()?;
+            card.add_gradients(norm, (self.dy, self.block), samples, z, sums)
+        });
         let (channels, outer) = (self.dy.shape()[1], self.block.outer());
         by_type!(self.dy, T => {
             let (dy, y) = (self.dy.host::<T>()?, self.block.output.host::<T>()?);
@@ -248,7 +251,7 @@ impl<'a> Backward<'a> {
             let z = z.map(|z| Ok::<_, Error>((z.host::<T>()?, tiles(z.shape(), self.kernel)?)));
             let z = z.transpose()?;
             let lines = samples.start * channels..samples.end * channels;
-            let all: Vec<[f64; 2]> = lines.clone().into_par_iter().map(|at| {
+            let all: Result<Vec<[f64; 2]>> = lines.clone().into_par_iter().map(|at| {
                 let of = at * outer..(at + 1) * outer;
                 let block = (&dy[of.clone()], &y[of.clone()], &winners[of]);
                 norm.sums(at % channels, z.map(|(z, t)| {
@@ -256,8 +259,9 @@ impl<'a> Backward<'a> {
                     (&z[(at - lines.start) * inner..][..inner], t)
                 }), block)
             }).collect();
-            for sample in all.chunks(channels) {
-                for (sum, more) in self.sums.iter_mut().zip(sample) {
+            let sums = sums.host_mut::<f64>()?.as_chunks_mut::<2>().0;
+            for sample in all?.chunks(channels) {
+                for (sum, more) in sums.iter_mut().zip(sample) {
                     *sum = [sum[0] + more[0], sum[1] + more[1]];
                 }
             }
@@ -265,40 +269,16 @@ impl<'a> Backward<'a> {
         Ok(())
     }
 
-    /// [`Backward::add`] where the arrays are on a card.
-    #[cfg(feature = "cuda")]
-    fn add_on_card(
-        &mut self,
-        card: &super::cuda::Card,
-        norm: Norm<'_>,
-        samples: std::ops::Range<usize>,
-        z: Option<&Array>,
-    ) -> Result<()> {
-        let (channels, outer) = (self.dy.shape()[1], self.block.outer());
-        let won = match z.filter(|_| !norm.told_by_output()) {
-            Some(z) => {
-                let (t, first) = (tiles(z.shape(), self.kernel)?, samples.start * channels * outer);
-                Some(card.row_won((self.dy, self.block), first, z, norm.mean, &t)?)
-            }
-            None => None,
-        };
-        // The pooled values tell the sums of all samples at once; they are taken with the first.
-        let gated = match samples.start {
-            0 => card.row_gated(self.dy, &self.block.output, self.dy.shape()[0] * channels)?,
-            _ => Vec::new(),
-        };
-        for (c, sum) in self.sums.iter_mut().enumerate() {
-            let told = norm.told(c) || won.is_none();
-            let lines = if told { &gated } else { won.as_ref().unwrap_or(&gated) };
-            for [a, b] in lines.iter().skip(c).step_by(channels) {
-                let hat = match told {
-                    true => (b - norm.beta[c] * a) / norm.gamma[c],
-                    false => a * norm.inverse(c),
-                };
-                *sum = [sum[0] + hat, sum[1] + if told { *a } else { *b }];
-            }
-        }
-        Ok(())
+    /// dγ and dβ in the number type of the gradient; nothing without a batch norm.
+    ///
+    /// # Errors
+    /// `E-DEVICE-003` when the card fails.
+    pub fn parameters(&self) -> Result<Vec<Array>> {
+        let Some(sums) = &self.sums else { return Ok(Vec::new()) };
+        on_card!(sums, card => card.norm_totals(sums, self.dy.dtype(), 1));
+        let sums = sums.host::<f64>()?.as_chunks::<2>().0;
+        let of = |part: usize| narrowed(sums.iter().map(|s| s[part]).collect(), self.dy);
+        Ok(vec![of(0)?, of(1)?])
     }
 
     /// Writes `dz` over the `z` of the samples from `first` on, when all have been added.
@@ -309,19 +289,24 @@ impl<'a> Backward<'a> {
         let t = tiles(z.shape(), self.kernel)?;
         let (samples, channels, outer) = (z.shape()[0], z.shape()[1], self.block.outer());
         let inner = z.len() / (samples * channels);
-        let count = (self.dy.shape()[0] * inner) as f64;
         on_card!(z, card => {
-            let all = self.norm.iter().flat_map(|norm| (0..channels).map(move |c| (norm, c)));
-            let maps: Vec<_> = all.map(|(norm, c)| norm.map(c, self.sums[c], count)).collect();
-            card.spread(z, (self.dy, self.block), first * channels * outer, &maps, &t)
+            let norm = self.norm.zip(self.sums.as_ref());
+            card.spread(z, (self.dy, self.block), first * channels * outer, norm, &t)
         });
+        let maps: Vec<[f64; 3]> = match (self.norm, &self.sums) {
+            (Some(norm), Some(sums)) => {
+                let lines = sums.host::<f64>()?.as_chunks::<2>().0.iter().enumerate();
+                lines.map(|(c, sums)| norm.map(c, *sums)).collect::<Result<_>>()?
+            }
+            _ => Vec::new(),
+        };
         let winners = self.block.winners.host()?;
         by_type!(z, T => {
             let dy = self.dy.host::<T>()?;
             z.host_mut::<T>()?.par_chunks_mut(inner).enumerate().for_each(|(at, z)| {
                 let c = at % channels;
-                let map = match self.norm {
-                    Some(norm) => norm.map(c, self.sums[c], count).map(T::of),
+                let map = match maps.get(c) {
+                    Some(map) => map.map(T::of),
                     None => {
                         z.fill(T::ZERO);
                         [T::ONE, T::ZERO, T::ZERO]

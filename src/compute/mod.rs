@@ -26,6 +26,7 @@ pub mod geometry;
 pub mod group_norm;
 mod host;
 pub mod marks;
+pub mod norm;
 mod place;
 pub mod pool3d;
 pub mod precision;

@@ -90,6 +90,20 @@ impl Array {
         by_type!(self, T => Self::from_vec(self.host::<T>()?.to_vec(), self.shape()))
     }
 
+    /// Brings small arrays to the host, those that are on a card with one wait for all.
+    ///
+    /// # Errors
+    /// `E-DEVICE-003` when the card fails.
+    pub fn all_at_rest(mut arrays: Vec<&mut Self>) -> Result<()> {
+        arrays.retain(|a| !a.on_host());
+        let numbers = Self::all_to_f64(&arrays.iter().map(|a| &**a).collect::<Vec<_>>())?;
+        for (array, numbers) in arrays.into_iter().zip(numbers) {
+            let wide = Self::from_vec(numbers, array.shape())?;
+            *array = by_type!(array, T => wide.cast::<T>()?);
+        }
+        Ok(())
+    }
+
     /// Lets `body` change the numbers on the host, wherever they are.
     ///
     /// # Errors

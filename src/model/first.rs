@@ -76,15 +76,14 @@ pub fn forward(
     }
     let mut shape = vec![x.shape()[0]];
     shape.extend(affine.out_shape(&[&x.shape()[1..]])?);
-    let count = shape[0] * shape[2..].iter().product::<usize>();
-    let (scale, shift, statistics) = norm.prepared_from(&moments, count)?;
+    let (map, statistics) = norm.prepared_from(moments.finished()?)?;
     let mut done = fused::Rectified::room(x, &shape, kernel, ws)?;
     for (at, piece) in pieces.iter().enumerate().rev() {
         let z = match kept[at].take() {
             Some(z) => z,
             None => made(affine, x, piece, mode, ws)?,
         };
-        done.fill(piece.start, &z, Some((&scale, &shift)), kernel)?;
+        done.fill(piece.start, &z, Some(&map), kernel)?;
         if at + many >= pieces.len() { kept[at] = Some(z) } else { ws.give(z) }
     }
     Ok(Made { kept, statistics, done })

@@ -7,6 +7,7 @@ use super::layers::batch_norm::BatchNorm;
 use crate::Result;
 use crate::card::Card;
 use crate::compute::conv3d::Sums;
+use crate::compute::norm::Statistics;
 use crate::compute::{Array, Marks, Precision, Workspace};
 use crate::seed::Stream;
 
@@ -36,8 +37,8 @@ pub enum Saved {
     Nothing,
     /// Places of maxima.
     Places(Marks<u32>),
-    /// Batch mean and biased variance per channel, and the elements per channel.
-    Statistics(Vec<f64>, Vec<f64>, f64),
+    /// Of a norm.
+    Statistics(Statistics),
     /// Factors a dropout multiplied with.
     Factors(Array),
     /// Which voxel won each window of a fused block.
@@ -47,6 +48,14 @@ pub enum Saved {
 }
 
 impl Saved {
+    /// Numbers of channels, which a layer absorbs.
+    pub fn of_channels(&mut self) -> Option<[&mut Array; 2]> {
+        match self {
+            Self::Statistics(of) => Some([&mut of.mean, &mut of.variance]),
+            _ => None,
+        }
+    }
+
     /// Hands the large buffers back.
     pub fn recycle(self, ws: &mut Workspace) {
         match self {

@@ -153,12 +153,15 @@ impl Graph {
             let mut mode = Mode::Train(dropout, precision);
             walk.steps.clone().into_iter().try_for_each(|step| walk.forward(step, &mut mode, ws))
         })?;
-        let logits = walk.outputs.last().and_then(Option::as_ref);
-        let logits = logits.ok_or_else(|| Error::internal("an empty graph"))?;
+        let logits = walk.outputs.last().and_then(Option::as_ref).ok_or_else(gone)?;
         let (value, start) = loss(logits)?;
         let start = start.beside(logits)?;
-        let gradients = device::among_workers(|| walk.backward(start, ws))?;
-        let saved = walk.saved;
+        let mut gradients = device::among_workers(|| walk.backward(start, ws))?;
+        let mut saved = walk.saved;
+        // What is kept on the host: numbers of channels and the weights that are.
+        let of_channels = gradients.iter_mut().filter(|g| g.shape().len() <= 1);
+        let of_norms = saved.iter_mut().filter_map(Saved::of_channels).flatten();
+        Array::all_at_rest(of_norms.chain(of_channels).collect())?;
         for (node, saved) in self.nodes_mut().iter_mut().zip(saved) {
             node.layer.absorb(&saved, MOMENTUM)?;
             saved.recycle(ws);
@@ -290,8 +293,8 @@ impl<'a> Walk<'a> {
             self.saved[block.last] = Saved::Winners(done.winners);
             return Ok(done.output);
         };
-        let (scale, shift, statistics) = norm_of(&self.nodes[n])?.prepared(z, mode)?;
-        let done = fused::forward(z, Some((&scale, &shift)), block.kernel, ws)?;
+        let (map, statistics) = norm_of(&self.nodes[n])?.prepared(z, mode)?;
+        let done = fused::forward(z, Some(&map), block.kernel, ws)?;
         if let (Some(before), Saved::Statistics(..)) = (block.over, &statistics) {
             self.saved[before] = Saved::Centred;
         }

@@ -2,6 +2,8 @@
 //! CPU. The card may be the emulated one (docs/gpu.md).
 
 mod precision;
+#[cfg(feature = "cuda")]
+mod waits;
 
 use super::spine::run;
 

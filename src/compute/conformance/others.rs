@@ -119,14 +119,10 @@ fn norm(shape: [usize; 5], stream: &mut Stream) -> Result<Row> {
     }
     let (xa, dya) = (narrow(&x, &shape)?, narrow(&dy, &shape)?);
     let mut ws = Workspace::new();
-    let (mean, variance) = batch_norm::statistics(&xa)?;
-    let scale = |c: usize| gamma[c] / (variance[c] + EPSILON).sqrt();
-    let scales: Vec<f64> = (0..channels).map(scale).collect();
-    let shifts: Vec<f64> = (0..channels).map(|c| beta[c] - mean[c] * scales[c]).collect();
-    let ya = batch_norm::affine(&xa, &scales, &shifts, &mut ws)?;
-    let (dxa, dgamma, dbeta) =
-        batch_norm::backward(&xa, &dya, &gamma, (&mean, &variance), EPSILON, &mut ws)?;
-    let dwa = narrow(&[dgamma, dbeta].concat(), &[2 * channels])?;
+    let of = batch_norm::statistics(&xa)?;
+    let ya = of.map(&gamma, &beta, EPSILON)?.apply(&xa, &mut ws)?;
+    let (dxa, [dgamma, dbeta]) = batch_norm::backward(&xa, &dya, &gamma, &of, EPSILON, &mut ws)?;
+    let dwa = narrow(&[dgamma.to_f64()?, dbeta.to_f64()?].concat(), &[2 * channels])?;
     Ok(Row {
         op: "batch_norm",
         case: format!("{n}x{channels} channels, {}x{}x{}", extent[0], extent[1], extent[2]),

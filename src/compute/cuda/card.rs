@@ -21,6 +21,7 @@ const SOURCES: &[&str] = &[
     include_str!("kernels/elementwise.cu"),
     include_str!("kernels/curves.cu"),
     include_str!("kernels/rows.cu"),
+    include_str!("kernels/norms.cu"),
     include_str!("kernels/pools.cu"),
     include_str!("kernels/fused.cu"),
     include_str!("kernels/relevance.cu"),

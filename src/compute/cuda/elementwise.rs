@@ -4,6 +4,7 @@ use candle_core::{DType, Storage};
 
 use super::super::array::Array;
 use super::super::elementwise::Function;
+use super::super::norm::ChannelMap;
 use super::Card;
 use super::launch::Argument;
 use crate::Result;
@@ -126,38 +127,33 @@ impl Card {
         Ok(y)
     }
 
-    /// `batch_norm::affine` and `group_norm::affine`: scale and shift of `[n, c, …]` per channel, or
-    /// per sample and channel.
-    pub fn affine(&self, x: &Array, scale: &[f64], shift: &[f64]) -> Result<Array> {
-        let (y, maps) = (self.like(x)?, self.doubles(&[scale, shift].concat())?);
-        let Argument::Pointer(scales) = self.of(&maps)? else {
-            return Err(super::card::elsewhere());
-        };
-        let shifts = scales + (scale.len() * DType::F64.size_in_bytes()) as u64;
+    /// `norm::ChannelMap::apply`.
+    pub fn affine(&self, x: &Array, map: &ChannelMap) -> Result<Array> {
+        let (y, scale, shift) = (self.like(x)?, self.lent(&map.scale)?, self.lent(&map.shift)?);
         let voxels: usize = x.shape()[2..].iter().product::<usize>().max(1);
         let arguments = [
             self.of(x)?,
-            Argument::Pointer(scales),
-            Argument::Pointer(shifts),
+            self.of(scale.array())?,
+            self.of(shift.array())?,
             self.of(&y)?,
             voxels.into(),
-            scale.len().into(),
+            map.scale.len().into(),
         ];
         self.each("affine", x.dtype(), x.len(), &arguments)?;
         Ok(y)
     }
 
-    /// `a dy + b x + d` with three numbers per channel, or per sample and channel.
-    pub fn combined(&self, x: &Array, dy: &Array, maps: &[[f64; 3]]) -> Result<Array> {
-        let (dx, numbers) = (self.like(x)?, self.doubles(maps.as_flattened())?);
+    /// `a dy + b x + d` with three numbers `[lines, 3]` per channel, or per sample and channel.
+    pub fn combined(&self, x: &Array, dy: &Array, maps: &Array) -> Result<Array> {
+        let dx = self.like(x)?;
         let voxels: usize = x.shape()[2..].iter().product::<usize>().max(1);
         let arguments = [
             self.of(x)?,
             self.of(dy)?,
-            self.of(&numbers)?,
+            self.of(maps)?,
             self.of(&dx)?,
             voxels.into(),
-            maps.len().into(),
+            maps.shape()[0].into(),
         ];
         self.each("combined", x.dtype(), x.len(), &arguments)?;
         Ok(dx)

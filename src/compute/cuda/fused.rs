@@ -4,9 +4,10 @@ use candle_core::DType;
 
 use super::super::array::Array;
 use super::super::flow::Winners;
-use super::super::fused::Rectified;
+use super::super::fused::{Norm, Rectified};
 use super::super::host::tiles::Tiles;
 use super::super::marks::Marks;
+use super::super::norm::ChannelMap;
 use super::Card;
 use super::launch::Argument;
 use crate::Result;
@@ -28,15 +29,19 @@ impl Card {
         done: &Rectified,
         first: usize,
         z: &Array,
-        (scale, shift): (&[f64], &[f64]),
+        map: Option<&ChannelMap>,
         t: &Tiles,
     ) -> Result<()> {
-        let (scales, shifts) = (self.doubles(scale)?, self.doubles(shift)?);
+        let [scale, shift] = match map {
+            Some(map) => [self.lent(&map.scale)?, self.lent(&map.shift)?],
+            // What is not looked at stays unread: any array will do for it.
+            None => [self.lent(z)?, self.lent(z)?],
+        };
         let arguments = [
             self.of(z)?,
-            self.of(&scales)?,
-            self.of(&shifts)?,
-            scale.len().into(),
+            self.of(scale.array())?,
+            self.of(shift.array())?,
+            map.map_or(0, |map| map.scale.len()).into(),
             self.of(&done.output)?,
             self.of(done.winners.array()?)?,
             first.into(),
@@ -46,48 +51,27 @@ impl Card {
         self.each("rectified_maxima", z.dtype(), windows, &arguments)
     }
 
-    /// Per channel of each sample of `z`: Σ dy (z − centre) and Σ dy over the winners.
-    pub fn row_won(
-        &self,
-        (dy, block): (&Array, &Rectified),
-        first: usize,
-        z: &Array,
-        centre: &[f64],
-        t: &Tiles,
-    ) -> Result<Vec<[f64; 2]>> {
-        let centres = self.doubles(centre)?;
-        let arguments = [
-            self.of(dy)?,
-            self.of(block.winners.array()?)?,
-            self.of(z)?,
-            first.into(),
-            self.of(&centres)?,
-            centre.len().into(),
-            tiles(t),
-        ];
-        let sizes = [z.shape()[0] * z.shape()[1], t.output.iter().product(), 2];
-        let sums = self.sums_of_rows("row_won", z.dtype(), sizes, &arguments)?.to_f64()?;
-        Ok(sums.chunks_exact(2).map(|s| [s[0], s[1]]).collect())
-    }
-
-    /// `fused::Backward::spread`: over `z`, from number `first` of the block on; without maps the
-    /// gradient alone.
+    /// `fused::Backward::spread`: over `z`, from number `first` of the block on; without a norm and
+    /// its sums the gradient alone.
     pub fn spread(
         &self,
         z: &Array,
         (dy, block): (&Array, &Rectified),
         first: usize,
-        maps: &[[f64; 3]],
+        norm: Option<(Norm<'_>, &Array)>,
         t: &Tiles,
     ) -> Result<()> {
-        let numbers = self.doubles(maps.as_flattened())?;
+        let slopes = norm
+            .map(|(norm, sums)| self.norm_slopes(sums, norm.gamma, norm.statistics, norm.epsilon));
+        let slopes = slopes.transpose()?;
         let arguments = [
             self.of(z)?,
             self.of(dy)?,
             self.of(block.winners.array()?)?,
             first.into(),
-            self.of(&numbers)?,
-            maps.len().into(),
+            // What is not looked at stays unread: any array will do for it.
+            self.of(slopes.as_ref().unwrap_or(z))?,
+            slopes.as_ref().map_or(0, |s| s.shape()[0]).into(),
             tiles(t),
         ];
         self.each("spread", z.dtype(), z.len(), &arguments)

@@ -19,6 +19,7 @@ mod elementwise;
 mod facts;
 mod fused;
 mod launch;
+mod norms;
 mod pools;
 mod relevance;
 mod rows;

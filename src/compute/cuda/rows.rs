@@ -59,37 +59,6 @@ impl Card {
         Ok(sums.chunks_exact(2).map(|s| (s[0], s[1])).collect())
     }
 
-    /// Per row of `rows`: count, mean and squares about it.
-    pub fn row_moments(&self, x: &Array, rows: usize) -> Result<Vec<[f64; 3]>> {
-        let row = x.len() / rows.max(1);
-        let sums = self.sums("row_moments", x.dtype(), [rows, row, 3], &[self.of(x)?])?;
-        let count = row as f64;
-        let one = |s: &[f64]| [count, s[2] + s[0] / count, (s[1] - s[0] * s[0] / count).max(0.0)];
-        Ok(sums.chunks_exact(3).map(one).collect())
-    }
-
-    /// Per row: Σ dy (x − centre) and Σ dy; the centres in turn.
-    pub fn row_products(
-        &self,
-        x: &Array,
-        dy: &Array,
-        rows: usize,
-        centre: &[f64],
-    ) -> Result<Vec<[f64; 2]>> {
-        let centres = self.doubles(centre)?;
-        let arguments = [self.of(x)?, self.of(dy)?, self.of(&centres)?, centre.len().into()];
-        let sizes = [rows, x.len() / rows.max(1), 2];
-        let sums = self.sums("row_products", x.dtype(), sizes, &arguments)?;
-        Ok(sums.chunks_exact(2).map(|s| [s[0], s[1]]).collect())
-    }
-
-    /// Per row: Σ dy and Σ dy·y where y > 0.
-    pub fn row_gated(&self, dy: &Array, y: &Array, rows: usize) -> Result<Vec<[f64; 2]>> {
-        let sizes = [rows, y.len() / rows.max(1), 2];
-        let sums = self.sums("row_gated", y.dtype(), sizes, &[self.of(dy)?, self.of(y)?])?;
-        Ok(sums.chunks_exact(2).map(|s| [s[0], s[1]]).collect())
-    }
-
     /// Per row: Σ x², on the card.
     pub fn row_squares(&self, x: &Array, rows: usize) -> Result<Array> {
         let sizes = [rows, x.len() / rows.max(1), 1];

@@ -5,12 +5,12 @@ use candle_core::DType;
 use super::super::flow::{Flow, Winners};
 use super::super::relevance::{Damping, Served, Stabiliser};
 use super::super::{
-    Array, PoolGeometry, Workspace, batch_norm, blocks, dense, elementwise, fused, group_norm,
-    pool3d, relevance, softmax, update,
+    Array, PoolGeometry, Workspace, blocks, dense, elementwise, fused, pool3d, relevance, softmax,
+    update,
 };
 use super::Card;
+use crate::Result;
 use crate::seed::{Seed, Stream};
-use crate::{Result, by_type};
 
 /// The card, or none with a word about it.
 pub(super) fn card() -> Option<&'static Card> {
@@ -25,7 +25,7 @@ pub(super) fn array(shape: &[usize], dtype: DType, s: &mut Stream) -> Array {
     if dtype == DType::F64 { wide } else { wide.cast::<f32>().expect("cast") }
 }
 
-fn numbers(x: &Array) -> Vec<f64> {
+pub(super) fn numbers(x: &Array) -> Vec<f64> {
     x.to_f64().expect("numbers")
 }
 
@@ -37,7 +37,7 @@ fn apart(got: &[f64], want: &[f64]) -> f64 {
 }
 
 /// What an operation makes of arrays on the host and of the same on the card.
-fn alike(
+pub(super) fn alike(
     what: &str,
     inputs: &[&Array],
     limit: f64,
@@ -57,7 +57,7 @@ fn alike(
     assert!(apart <= limit, "{what}: {apart:e} apart");
 }
 
-fn both(mut test: impl FnMut(DType, f64, &mut Stream)) {
+pub(super) fn both(mut test: impl FnMut(DType, f64, &mut Stream)) {
     test(DType::F32, 2e-6, &mut Seed(5).stream("f32"));
     test(DType::F64, 1e-14, &mut Seed(5).stream("f64"));
 }
@@ -160,47 +160,6 @@ fn an_optimisers_steps() {
 }
 
 #[test]
-fn norms() {
-    both(|dtype, limit, s| {
-        let shape = [3, 4, 3, 5, 2];
-        let far = |s: &mut Stream| {
-            let mut x = array(&shape, dtype, s);
-            by_type!(x, T => {
-                use super::super::Real;
-                x.host_mut::<T>().expect("host").iter_mut().for_each(|v| *v += T::of(100.0));
-            });
-            x
-        };
-        let (x, dy) = (far(s), array(&shape, dtype, s));
-        let gamma = [1.0, -0.5, 2.0, 0.25];
-        // A mean of 100 costs digits: what is compared is within ε · 100.
-        let limit = 200.0 * limit;
-        alike("statistics", &[&x], limit, |a, _| {
-            let (mean, variance) = batch_norm::statistics(&a[0])?;
-            Ok([mean, variance].concat())
-        });
-        alike("batch norm", &[&x, &dy], limit, |a, ws| {
-            let (mean, variance) = batch_norm::statistics(&a[0])?;
-            let y = batch_norm::affine(&a[0], &gamma, &mean, ws)?;
-            let (dx, dgamma, dbeta) =
-                batch_norm::backward(&a[0], &a[1], &gamma, (&mean, &variance), 1e-5, ws)?;
-            let [y, dx] = [numbers(&y), numbers(&dx)];
-            Ok([y.iter().map(|v| v / 1e3).collect(), dx, dgamma, dbeta].concat())
-        });
-        for groups in [1, 2, 4] {
-            alike("group norm", &[&x, &dy], limit, |a, ws| {
-                let (mean, variance) = group_norm::statistics(&a[0], groups)?;
-                let held = group_norm::Held { mean: &mean, variance: &variance, epsilon: 1e-5 };
-                let (dx, dgamma, dbeta) = group_norm::backward(&a[0], &a[1], &gamma, &held, ws)?;
-                let scale: Vec<f64> = (0..12).map(f64::from).collect();
-                let y = group_norm::affine(&a[1], &scale, &scale, ws)?;
-                Ok([numbers(&dx), dgamma, dbeta, numbers(&y)].concat())
-            });
-        }
-    });
-}
-
-#[test]
 fn pools_of_every_geometry() {
     both(|dtype, limit, s| {
         for round in 0..60 {
@@ -233,48 +192,6 @@ fn pools_of_every_geometry() {
         alike("global average", &[&x], limit, |a, ws| {
             Ok(numbers(&pool3d::average_forward(&a[0], &g, ws)?))
         });
-    });
-}
-
-#[test]
-fn fused_blocks_and_their_way_back() {
-    both(|dtype, limit, s| {
-        for (kernel, extent) in [([1; 3], [3, 4, 5]), ([2; 3], [5, 6, 7]), ([3, 1, 2], [7, 3, 5])] {
-            let shape = [3, 2, extent[0], extent[1], extent[2]];
-            let z = array(&shape, dtype, s);
-            let o = fused::tiles(&shape, kernel).expect("tiles").output;
-            let o = if kernel == [1; 3] { extent } else { o };
-            let dy = array(&[3, 2, o[0], o[1], o[2]], dtype, s);
-            let (mean, variance) = batch_norm::statistics(&z).expect("statistics");
-            // Of one channel the pooled values do not tell x̂.
-            for gamma in [[1.5, 1.0], [1e-9, 1.0]] {
-                let (beta, epsilon) = ([0.2, -0.3], 1e-5);
-                let scale: Vec<f64> =
-                    gamma.iter().zip(&variance).map(|(g, v)| g / (v + epsilon).sqrt()).collect();
-                let shift: Vec<f64> = (0..2).map(|c| beta[c] - scale[c] * mean[c]).collect();
-                alike(&format!("fused {kernel:?}"), &[&z, &dy], 20.0 * limit, |a, ws| {
-                    let done = fused::forward(&a[0], Some((&scale, &shift)), kernel, ws)?;
-                    let norm = fused::Norm {
-                        gamma: &gamma,
-                        beta: &beta,
-                        mean: &mean,
-                        variance: &variance,
-                        epsilon,
-                    };
-                    let z = ws.copy(&a[0])?;
-                    let (dz, sums) = fused::backward(z, &done, &a[1], Some(norm), kernel)?;
-                    let sums: Vec<f64> = sums.into_iter().flatten().collect();
-                    // Sums of digits that were lost are not compared as numbers.
-                    let sums = if gamma[0] > 1.0 { sums } else { Vec::new() };
-                    Ok([numbers(&done.output), numbers(&dz), sums].concat())
-                });
-            }
-            alike("rectified", &[&z, &dy], 0.0, |a, ws| {
-                let done = fused::forward(&a[0], None, kernel, ws)?;
-                let (dz, _) = fused::backward(ws.copy(&a[0])?, &done, &a[1], None, kernel)?;
-                Ok([numbers(&done.output), numbers(&dz)].concat())
-            });
-        }
     });
 }
 

@@ -2,6 +2,7 @@
 
 use super::super::layer::{Gradients, Layer, Mode, Part, Pass, Role, Saved};
 use crate::card::{Better, Card};
+use crate::compute::norm::{ChannelMap, Statistics};
 use crate::compute::{Array, Real, Workspace, batch_norm, elementwise, fused};
 use crate::{Error, Result};
 
@@ -66,40 +67,33 @@ impl BatchNorm {
         let (mean, variance) = (self.mean.to_f64()?, self.variance.to_f64()?);
         let inverse: Vec<f64> = variance.iter().map(|v| 1.0 / (v + self.epsilon).sqrt()).collect();
         let centre: Vec<f64> = mean.iter().zip(&inverse).map(|(m, i)| -m * i).collect();
-        let hat = batch_norm::affine(pass.inputs[0], &inverse, &centre, ws)?;
+        let hat = ChannelMap::new(inverse, centre)?.apply(pass.inputs[0], ws)?;
         let product = elementwise::times(&hat, pass.grad, ws)?;
         let dgamma = elementwise::channel_sums(&product)?;
         [hat, product].into_iter().for_each(|a| ws.give(a));
         let (scale, _) = self.map(&mean, &variance)?;
-        let dx = batch_norm::affine(pass.grad, &scale, &vec![0.0; scale.len()], ws)?;
+        let dx = ChannelMap::scales(scale)?.apply(pass.grad, ws)?;
         let dbeta = elementwise::channel_sums(pass.grad)?;
         Ok(Gradients { inputs: vec![dx], parameters: vec![dgamma, dbeta] })
     }
 
-    /// Scale and shift for `x` in this mode, and the batch's statistics while training.
+    /// The map of `x` in this mode, and the batch's statistics while training.
     pub(in super::super) fn prepared(
         &self,
         x: &Array,
         mode: &Mode<'_>,
-    ) -> Result<(Vec<f64>, Vec<f64>, Saved)> {
-        if !matches!(mode, Mode::Train(..)) {
-            let (scale, shift) = self.map(&self.mean.to_f64()?, &self.variance.to_f64()?)?;
-            return Ok((scale, shift, Saved::Nothing));
+    ) -> Result<(ChannelMap, Saved)> {
+        if matches!(mode, Mode::Train(..)) {
+            return self.prepared_from(batch_norm::statistics(x)?);
         }
-        let mut moments = batch_norm::Moments::default();
-        moments.add(x)?;
-        self.prepared_from(&moments, x.len() / x.shape()[1])
+        let (scale, shift) = self.map(&self.mean.to_f64()?, &self.variance.to_f64()?)?;
+        Ok((ChannelMap::new(scale, shift)?, Saved::Nothing))
     }
 
-    /// The same for a batch of these moments, with `count` numbers in a channel.
-    pub(in super::super) fn prepared_from(
-        &self,
-        moments: &batch_norm::Moments,
-        count: usize,
-    ) -> Result<(Vec<f64>, Vec<f64>, Saved)> {
-        let (mean, variance) = moments.finished();
-        let (scale, shift) = self.map(&mean, &variance)?;
-        Ok((scale, shift, Saved::Statistics(mean, variance, count as f64)))
+    /// The same for a batch with these statistics.
+    pub(in super::super) fn prepared_from(&self, of: Statistics) -> Result<(ChannelMap, Saved)> {
+        let map = of.map(&self.gamma.to_f64()?, &self.beta.to_f64()?, self.epsilon)?;
+        Ok((map, Saved::Statistics(of)))
     }
 
     /// Does the way back through a fused block that this layer began in training mode; returns
@@ -111,21 +105,14 @@ impl BatchNorm {
         kernel: [usize; 3],
         body: impl FnOnce(fused::Norm<'_>, &mut fused::Backward<'_>) -> Result<R>,
     ) -> Result<(R, Vec<Array>)> {
-        let Saved::Statistics(mean, variance, _) = saved else {
+        let Saved::Statistics(statistics) = saved else {
             return Err(Error::internal("a fused batch norm without its batch"));
         };
         let (gamma, beta, epsilon) = (&*self.gamma.to_f64()?, &*self.beta.to_f64()?, self.epsilon);
-        let norm = fused::Norm { gamma, beta, mean, variance, epsilon };
+        let norm = fused::Norm { gamma, beta, statistics, epsilon };
         let mut back = fused::Backward::new(done, grad, Some(norm), kernel)?;
         let made = body(norm, &mut back)?;
-        let of = |part: usize| self.narrow(back.sums.iter().map(|s| s[part]).collect());
-        Ok((made, vec![of(0)?, of(1)?]))
-    }
-
-    /// Numbers per channel in the type of the parameters.
-    fn narrow(&self, v: Vec<f64>) -> Result<Array> {
-        let wide = Array::from_vec(v, self.gamma.shape())?;
-        crate::by_type!(self.gamma, T => wide.cast::<T>())
+        Ok((made, back.parameters()?))
     }
 
     /// The affine map `y = scale · x + shift` for given statistics.
@@ -156,26 +143,16 @@ impl Layer for BatchNorm {
         mode: &mut Mode<'_>,
         ws: &mut Workspace,
     ) -> Result<(Array, Saved)> {
-        let x = inputs[0];
-        let (scale, shift, saved) = self.prepared(x, mode)?;
-        Ok((batch_norm::affine(x, &scale, &shift, ws)?, saved))
+        let (map, saved) = self.prepared(inputs[0], mode)?;
+        Ok((map.apply(inputs[0], ws)?, saved))
     }
 
     fn backward(&self, pass: &Pass<'_>, _: bool, ws: &mut Workspace) -> Result<Gradients> {
+        let Saved::Statistics(of) = pass.saved else { return self.backward_at_rest(pass, ws) };
         let gamma = self.gamma.to_f64()?;
-        let Saved::Statistics(mean, variance, _) = pass.saved else {
-            return self.backward_at_rest(pass, ws);
-        };
-        let (dx, dgamma, dbeta) = batch_norm::backward(
-            pass.inputs[0],
-            pass.grad,
-            &gamma,
-            (mean, variance),
-            self.epsilon,
-            ws,
-        )?;
-        let parameters = vec![self.narrow(dgamma)?, self.narrow(dbeta)?];
-        Ok(Gradients { inputs: vec![dx], parameters })
+        let (x, grad) = (pass.inputs[0], pass.grad);
+        let (dx, parameters) = batch_norm::backward(x, grad, &gamma, of, self.epsilon, ws)?;
+        Ok(Gradients { inputs: vec![dx], parameters: parameters.into() })
     }
 
     fn parameters(&self) -> Vec<(&'static str, &Array)> {
@@ -195,10 +172,11 @@ impl Layer for BatchNorm {
     }
 
     fn absorb(&mut self, saved: &Saved, momentum: f64) -> Result<()> {
-        let Saved::Statistics(mean, variance, count) = saved else { return Ok(()) };
+        let Saved::Statistics(of) = saved else { return Ok(()) };
         // the running variance is the unbiased one, as in PyTorch
-        let unbias = if *count > 1.0 { count / (count - 1.0) } else { 1.0 };
-        let mix = |old: &mut Array, new: &[f64], factor: f64| -> Result<()> {
+        let unbias = if of.count > 1.0 { of.count / (of.count - 1.0) } else { 1.0 };
+        let mix = |old: &mut Array, new: &Array, factor: f64| -> Result<()> {
+            let new = new.to_f64()?;
             crate::by_type!(old, T => {
                 for (old, new) in old.host_mut::<T>()?.iter_mut().zip(new) {
                     *old = T::of(old.wide() * (1.0 - momentum) + new * factor * momentum);
@@ -206,8 +184,8 @@ impl Layer for BatchNorm {
             });
             Ok(())
         };
-        mix(&mut self.mean, mean, 1.0)?;
-        mix(&mut self.variance, variance, unbias)
+        mix(&mut self.mean, &of.mean, 1.0)?;
+        mix(&mut self.variance, &of.variance, unbias)
     }
 
     fn reinitialise(&mut self, _: &mut crate::seed::Stream) -> Result<()> {

@@ -2,7 +2,8 @@
 
 use super::super::layer::{Affine, Gradients, Layer, Mode, Pass, Role, Saved};
 use crate::card::{Better, Card};
-use crate::compute::{Array, Workspace, batch_norm, elementwise};
+use crate::compute::norm::ChannelMap;
+use crate::compute::{Array, Workspace, elementwise};
 use crate::seed::Stream;
 use crate::{Error, Result};
 
@@ -109,12 +110,12 @@ impl Affine for ChannelAffine {
 
     fn apply(&self, x: &Array, w: &Array, b: Option<&Array>, ws: &mut Workspace) -> Result<Array> {
         let shift = b.map(Array::to_f64).transpose()?.unwrap_or(vec![0.0; w.len()]);
-        batch_norm::affine(x, &w.to_f64()?, &shift, ws)
+        ChannelMap::new(w.to_f64()?, shift)?.apply(x, ws)
     }
 
     fn transpose(&self, s: &Array, w: &Array, x: &Array, ws: &mut Workspace) -> Result<Array> {
         let _ = x;
-        batch_norm::affine(s, &w.to_f64()?, &vec![0.0; w.len()], ws)
+        ChannelMap::scales(w.to_f64()?)?.apply(s, ws)
     }
 
     fn with(&self, weight: Array, bias: Array) -> Result<Box<dyn Layer>> {

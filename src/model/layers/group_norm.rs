@@ -2,6 +2,7 @@
 
 use super::super::layer::{Gradients, Layer, Mode, Pass, PerSample, Role, Saved};
 use crate::card::{Better, Card};
+use crate::compute::norm::{ChannelMap, Statistics};
 use crate::compute::{Array, Workspace, group_norm};
 use crate::seed::Stream;
 use crate::{Error, Result};
@@ -43,23 +44,19 @@ impl GroupNorm {
         Ok(Self { gamma, beta, groups, epsilon })
     }
 
-    /// Scale and shift per sample and channel `[n · c]` for mean and variance per group.
-    fn map(&self, mean: &[f64], variance: &[f64]) -> Result<(Vec<f64>, Vec<f64>)> {
-        let (gamma, beta) = (self.gamma.to_f64()?, self.beta.to_f64()?);
-        let (channels, width) = (gamma.len(), gamma.len() / self.groups);
-        let of = |at: usize| {
-            let group = at / channels * self.groups + at % channels / width;
-            let scale = gamma[at % channels] / (variance[group] + self.epsilon).sqrt();
-            (scale, beta[at % channels] - mean[group] * scale)
-        };
-        Ok((0..mean.len() * width).map(of).unzip())
+    /// The map of these statistics, per sample and channel.
+    fn map(&self, of: &Statistics) -> Result<ChannelMap> {
+        of.map(&self.gamma.to_f64()?, &self.beta.to_f64()?, self.epsilon)
     }
 }
 
 impl PerSample for GroupNorm {
     fn held(&self, x: &Array) -> Result<(Vec<f64>, Vec<f64>)> {
-        let (mean, variance) = group_norm::statistics(x, self.groups)?;
-        self.map(&mean, &variance)
+        let map = self.map(&group_norm::statistics(x, self.groups)?)?;
+        let [scale, shift] =
+            <[Vec<f64>; 2]>::try_from(Array::all_to_f64(&[&map.scale, &map.shift])?)
+                .map_err(|_| Error::internal("two arrays expected"))?;
+        Ok((scale, shift))
     }
 }
 
@@ -82,25 +79,19 @@ impl Layer for GroupNorm {
         ws: &mut Workspace,
     ) -> Result<(Array, Saved)> {
         let x = inputs[0];
-        let (mean, variance) = group_norm::statistics(x, self.groups)?;
-        let (scale, shift) = self.map(&mean, &variance)?;
-        let y = group_norm::affine(x, &scale, &shift, ws)?;
-        Ok((y, Saved::Statistics(mean, variance, 0.0)))
+        let statistics = group_norm::statistics(x, self.groups)?;
+        let y = self.map(&statistics)?.apply(x, ws)?;
+        Ok((y, Saved::Statistics(statistics)))
     }
 
     fn backward(&self, pass: &Pass<'_>, _: bool, ws: &mut Workspace) -> Result<Gradients> {
-        let Saved::Statistics(mean, variance, _) = pass.saved else {
+        let Saved::Statistics(of) = pass.saved else {
             return Err(Error::internal("a group norm without its statistics"));
         };
         let gamma = self.gamma.to_f64()?;
-        let held = group_norm::Held { mean, variance, epsilon: self.epsilon };
-        let (dx, dgamma, dbeta) =
-            group_norm::backward(pass.inputs[0], pass.grad, &gamma, &held, ws)?;
-        let narrow = |v: Vec<f64>| {
-            let wide = Array::from_vec(v, self.gamma.shape())?;
-            crate::by_type!(self.gamma, T => wide.cast::<T>())
-        };
-        Ok(Gradients { inputs: vec![dx], parameters: vec![narrow(dgamma)?, narrow(dbeta)?] })
+        let (x, grad) = (pass.inputs[0], pass.grad);
+        let (dx, parameters) = group_norm::backward(x, grad, &gamma, of, self.epsilon, ws)?;
+        Ok(Gradients { inputs: vec![dx], parameters: parameters.into() })
     }
 
     fn parameters(&self) -> Vec<(&'static str, &Array)> {

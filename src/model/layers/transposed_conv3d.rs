@@ -3,7 +3,8 @@
 use super::super::layer::{Affine, Gradients, Layer, Mode, Pass, Role, Saved, he_normal};
 use crate::card::{Better, Card};
 use crate::compute::conv3d::{self, How, Sums};
-use crate::compute::{Array, ConvGeometry, Precision, Workspace, batch_norm, elementwise, five};
+use crate::compute::norm::ChannelMap;
+use crate::compute::{Array, ConvGeometry, Precision, Workspace, elementwise, five};
 use crate::seed::Stream;
 use crate::{Error, Result};
 
@@ -96,7 +97,7 @@ impl TransposedConv3d {
         let output = self.output([shape[2], shape[3], shape[4]])?;
         let y = conv3d::grad_input_as(x, w, &self.geometry, output, plain(precision), ws)?;
         let Some(b) = b else { return Ok(y) };
-        let shifted = batch_norm::affine(&y, &vec![1.0; b.len()], &b.to_f64()?, ws)?;
+        let shifted = ChannelMap::new(vec![1.0; b.len()], b.to_f64()?)?.apply(&y, ws)?;
         ws.give(y);
         Ok(shifted)
     }

@@ -33,12 +33,12 @@ __device__ __forceinline__ bool window_of(const Tiles &t, Index at, Index &windo
     return true;
 }
 
-// `maps` pairs of scale and shift in turn, one a channel.
+// `maps` pairs of scale and shift in turn, one a channel; without any z is as it is.
 KERNEL(rectified_maxima)(const Real *z, const double *scale, const double *shift, int maps, Real *y,
                          unsigned char *winners, Index first, Tiles t, Index count) {
     EACH(at, count) {
         Index windows = volume(t.output), channel = at / windows;
-        Real a = (Real)scale[channel % maps], b = (Real)shift[channel % maps], best = 0;
+        Real a = maps ? (Real)scale[channel % maps] : 1, b = maps ? (Real)shift[channel % maps] : 0, best = 0;
         const Real *values = z + channel * volume(t.input);
         int window[3], won = CUT, number = 0;
         unfold(at % windows, t.output, window);
@@ -61,12 +61,15 @@ KERNEL(rectified_maxima)(const Real *z, const double *scale, const double *shift
     }
 }
 
-// Sums of dy * (z - centre) at the winners and of dy there; a row is the windows of a channel.
-KERNEL(row_won)(const Real *dy, const unsigned char *winners, const Real *z, Index first, const double *centre,
-                int centres, Tiles t, double *out, Index row, int pieces) {
+// Sums of dy * zhat at the winners, where zhat = (z - mean) / sqrt(variance + epsilon) of the channel, and of
+// dy there; a row is the windows of a channel.
+KERNEL(row_won)(const Real *dy, const unsigned char *winners, const Real *z, Index first, const double *mean,
+                const double *variance, double epsilon, int channels, Tiles t, double *out, Index row,
+                int pieces) {
     Index start = first + blockIdx.x * row;
     const Real *values = z + blockIdx.x * volume(t.input);
-    double middle = centre[blockIdx.x % centres], mine[2] = {0, 0};
+    int channel = blockIdx.x % channels;
+    double middle = mean[channel], mine[2] = {0, 0};
     EACH_OF_ROW(at) {
         int winner = winners[start + at];
         if (winner == CUT) continue;
@@ -74,7 +77,7 @@ KERNEL(row_won)(const Real *dy, const unsigned char *winners, const Real *z, Ind
         mine[0] += slope * (values[place_of(t, at, winner)] - middle);
         mine[1] += slope;
     }
-    put_sums(mine, out, pieces);
+    put_sums(mine, out, pieces, 1 / sqrt(variance[channel] + epsilon));
 }
 
 // Writes b z + d, at each window's winner + a dy, over z; `maps` triples in turn. Without a map z itself

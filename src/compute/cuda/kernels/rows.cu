@@ -16,11 +16,12 @@ __device__ __forceinline__ Span span(Index row, int pieces) {
     Span own = span(row, pieces);                                                                            \
     for (Index at = own.from + threadIdx.x; at < own.to; at += THREADS)
 
-template <int SUMS> __device__ void put_sums(double (&mine)[SUMS], double *out, int pieces) {
+// Writes what the threads of this block added up, the first sum times `factor`.
+template <int SUMS> __device__ void put_sums(double (&mine)[SUMS], double *out, int pieces, double factor = 1) {
     block_sums(mine);
     if (threadIdx.x == 0) {
         double *to = out + ((Index)blockIdx.x * pieces + blockIdx.y) * SUMS;
-        for (int s = 0; s < SUMS; ++s) to[s] = mine[s];
+        for (int s = 0; s < SUMS; ++s) to[s] = s ? mine[s] : mine[s] * factor;
     }
 }
 
@@ -69,17 +70,19 @@ KERNEL(channel_totals)(const double *sums, Real *y, Index samples, int width, In
     }
 }
 
-// Sums of dy * (x - centre) and of dy; `centres` of them in turn.
-KERNEL(row_products)(const Real *x, const Real *dy, const double *centre, int centres, double *out, Index row,
-                     int pieces) {
+// Sums of dy * xhat and of dy, where xhat = (x - mean) / sqrt(variance + epsilon); row r belongs to set
+// r / width % sets (norms.cu).
+KERNEL(row_products)(const Real *x, const Real *dy, const double *mean, const double *variance, double epsilon,
+                     int width, int sets, double *out, Index row, int pieces) {
     Index start = blockIdx.x * row;
-    double middle = centre[blockIdx.x % centres], mine[2] = {0, 0};
+    int set = blockIdx.x / width % sets;
+    double middle = mean[set], mine[2] = {0, 0};
     EACH_OF_ROW(at) {
         double slope = dy[start + at];
         mine[0] += slope * (x[start + at] - middle);
         mine[1] += slope;
     }
-    put_sums(mine, out, pieces);
+    put_sums(mine, out, pieces, 1 / sqrt(variance[set] + epsilon));
 }
 
 // Sums of dy and of dy * y where y > 0.
