@@ -6,6 +6,7 @@ use super::super::array::Array;
 use super::super::blocks::Border;
 use super::Card;
 use super::card::elsewhere;
+use super::divider::Divider;
 use super::launch::Argument;
 use crate::Result;
 
@@ -22,7 +23,7 @@ const SHORT: usize = 128;
 pub type Rows = (usize, usize);
 
 fn border(small: &[usize], large: &[usize], before: Border) -> Argument {
-    Argument::ints(&[small, large, &before])
+    Argument::ints(&[small, large, &before, &Divider::all(large)])
 }
 
 impl Card {
@@ -40,7 +41,7 @@ impl Card {
             self.of(y)?,
             to.0.into(),
             to.1.into(),
-            length.into(),
+            Divider::argument(length),
         ];
         self.each("copy_rows", x.dtype(), rows * length, &arguments)
     }
@@ -168,5 +169,6 @@ fn spread(axes: &Axes) -> Argument {
     let fill = |empty: usize, of: fn(&(usize, usize)) -> usize| -> Vec<usize> {
         std::iter::repeat_n(empty, missing).chain(axes.iter().map(of)).collect()
     };
-    Argument::ints(&[&fill(1, |a| a.0), &fill(0, |a| a.1)])
+    let extents = fill(1, |a| a.0);
+    Argument::ints(&[&extents, &fill(0, |a| a.1), &Divider::all(&extents)])
 }

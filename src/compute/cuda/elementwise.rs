@@ -6,6 +6,7 @@ use super::super::array::Array;
 use super::super::elementwise::Function;
 use super::super::norm::ChannelMap;
 use super::Card;
+use super::divider::Divider;
 use super::launch::Argument;
 use crate::Result;
 
@@ -42,7 +43,12 @@ impl Card {
     /// Sums in f64 as numbers of an array's type.
     pub(super) fn narrowed(&self, sums: &Array, dtype: DType, shape: &[usize]) -> Result<Array> {
         let y = self.room(dtype, shape)?;
-        self.each("per_row", dtype, y.len(), &[self.of(sums)?, self.of(&y)?, 1usize.into()])?;
+        self.each(
+            "per_row",
+            dtype,
+            y.len(),
+            &[self.of(sums)?, self.of(&y)?, Divider::argument(1)],
+        )?;
         Ok(y)
     }
 
@@ -66,8 +72,8 @@ impl Card {
             self.of(y.array())?,
             self.of(&slopes)?,
             self.of(&out)?,
-            voxels.into(),
-            slopes.len().into(),
+            Divider::argument(voxels),
+            Divider::argument(slopes.len()),
         ];
         self.each("bent_by", x.dtype(), x.len(), &arguments)?;
         Ok(out)
@@ -122,7 +128,7 @@ impl Card {
     pub fn per_row(&self, x: &Array, values: &[f64]) -> Result<Array> {
         let (y, values) = (self.like(x)?, self.doubles(values)?);
         let row = (x.len() / x.shape()[0].max(1)).max(1);
-        let arguments = [self.of(&values)?, self.of(&y)?, row.into()];
+        let arguments = [self.of(&values)?, self.of(&y)?, Divider::argument(row)];
         self.each("per_row", x.dtype(), x.len(), &arguments)?;
         Ok(y)
     }
@@ -136,8 +142,8 @@ impl Card {
             self.of(scale.array())?,
             self.of(shift.array())?,
             self.of(&y)?,
-            voxels.into(),
-            map.scale.len().into(),
+            Divider::argument(voxels),
+            Divider::argument(map.scale.len()),
         ];
         self.each("affine", x.dtype(), x.len(), &arguments)?;
         Ok(y)
@@ -152,8 +158,8 @@ impl Card {
             self.of(dy)?,
             self.of(maps)?,
             self.of(&dx)?,
-            voxels.into(),
-            maps.shape()[0].into(),
+            Divider::argument(voxels),
+            Divider::argument(maps.shape()[0]),
         ];
         self.each("combined", x.dtype(), x.len(), &arguments)?;
         Ok(dx)

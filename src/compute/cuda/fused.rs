@@ -9,12 +9,16 @@ use super::super::host::tiles::Tiles;
 use super::super::marks::Marks;
 use super::super::norm::ChannelMap;
 use super::Card;
+use super::divider::Divider;
 use super::launch::Argument;
 use crate::Result;
 
 /// Windows as kernels know them.
 pub(super) fn tiles(t: &Tiles) -> Argument {
-    Argument::ints(&[&t.input, &t.kernel, &t.output])
+    let (volumes, [_, rows, columns]) =
+        ([t.input, t.output].map(|e| Divider::volume(&e)), t.kernel);
+    let window = [rows * columns, t.kernel[0], rows, columns];
+    Argument::ints(&[&t.input, &t.kernel, &t.output, &volumes.concat(), &Divider::all(&window)])
 }
 
 impl Card {

@@ -29,7 +29,7 @@ pub enum Argument {
     /// `double`.
     Double(f64),
     /// A structure of `int`.
-    Ints([i32; 24]),
+    Ints([i32; 48]),
     /// `Pass`.
     Pass(Pass),
 }
@@ -55,7 +55,7 @@ impl From<f64> for Argument {
 impl Argument {
     /// A structure of the numbers of some lists, one after another.
     pub fn ints(lists: &[&[usize]]) -> Self {
-        let mut all = [0; 24];
+        let mut all = [0; 48];
         all.iter_mut().zip(lists.iter().copied().flatten()).for_each(|(a, v)| *a = *v as i32);
         Self::Ints(all)
     }

@@ -15,6 +15,7 @@ pub mod convolution;
 #[cfg(feature = "cudnn")]
 mod cudnn;
 mod dense;
+mod divider;
 mod elementwise;
 mod facts;
 mod fused;

@@ -7,6 +7,7 @@ use super::super::geometry::PoolGeometry;
 use super::super::marks::Marks;
 use super::super::pool3d::Maxima;
 use super::Card;
+use super::divider::Divider;
 use super::launch::Argument;
 use crate::Result;
 
@@ -15,8 +16,10 @@ const LARGE: usize = 512;
 
 /// A window as kernels know it.
 fn window(g: &PoolGeometry, input: &[usize], output: &[usize]) -> Argument {
-    let counts = [usize::from(g.count_padding)];
-    Argument::ints(&[&g.kernel, &g.stride, &g.dilation, &g.pad_before, input, output, &counts])
+    let (counts, volumes) = ([usize::from(g.count_padding)], [input, output].map(Divider::volume));
+    let extents = [&g.kernel, &g.stride, &g.dilation, &g.pad_before, input, output, &counts];
+    let extents: Vec<usize> = extents.concat();
+    Argument::ints(&[&extents, &volumes.concat(), &Divider::all(&g.stride)])
 }
 
 impl Card {

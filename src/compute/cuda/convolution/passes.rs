@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex};
 use super::super::super::array::Array;
 use super::super::super::geometry::ConvGeometry;
 use super::super::super::precision::Precision;
+use super::super::divider::Divider;
 use crate::{Error, Result};
 
 /// Taps of the three axes together whose places fit the bits of a word, one kept.
@@ -14,28 +15,6 @@ pub(super) const NARROW: usize = 31;
 pub(super) const STEP: usize = 32;
 /// Numbers of a tap.
 const WORDS: usize = 4;
-
-/// `Divider` of the kernels: division of numbers below 2³¹ by multiplication.
-#[derive(Debug, Clone, Copy)]
-#[repr(C)]
-pub struct Divider {
-    /// What is divided by.
-    pub by: u32,
-    /// What is multiplied by.
-    pub times: u32,
-    /// Bits dropped then.
-    pub shift: u32,
-}
-
-impl Divider {
-    /// To divide by a number of at least 1.
-    pub fn new(by: usize) -> Self {
-        // times = 2^shift / by, rounded up: off by less than 2^-31 of a whole for n < 2^31.
-        let by = by.max(1) as u64;
-        let shift = 31 + by.next_power_of_two().trailing_zeros();
-        Self { by: by as u32, times: ((1u64 << shift) / by + 1) as u32, shift }
-    }
-}
 
 /// `Axis` of the kernels.
 #[derive(Debug, Clone, Copy, Default)]

@@ -2,7 +2,7 @@
 
 use super::super::super::precision::Precision;
 use super::super::Card;
-use super::passes::Divider;
+use super::super::divider::Divider;
 use super::*;
 use crate::compute::array::Real;
 use crate::compute::geometry::ConvGeometry;

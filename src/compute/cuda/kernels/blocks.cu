@@ -1,10 +1,10 @@
 // Blocks of numbers moved.
 
 // `length` numbers of each of some rows, `x_step` and `y_step` apart.
-KERNEL(copy_rows)(const Real *x, Index x_from, Index x_step, Real *y, Index y_from, Index y_step, Index length,
+KERNEL(copy_rows)(const Real *x, Index x_from, Index x_step, Real *y, Index y_from, Index y_step, Divider length,
                   Index count) {
     EACH(at, count) {
-        Index row = at / length, rest = at % length;
+        Index row = quotient(at, length), rest = at - row * length.by;
         y[y_from + row * y_step + rest] = x[x_from + row * x_step + rest];
     }
 }
@@ -12,14 +12,16 @@ KERNEL(copy_rows)(const Real *x, Index x_from, Index x_step, Real *y, Index y_fr
 // Extents [c, k, j, i] of what lies within and of the whole, and the border before.
 struct Border {
     int small[4], large[4], before[4];
+    Divider side[4]; // of the whole
 };
 
 // Where the number `at` of the whole lies within, or -1.
 __device__ __forceinline__ Index inside(const Border &b, Index at) {
     int place[4];
     for (int a = 3; a >= 0; --a) {
-        place[a] = at % b.large[a] - b.before[a];
-        at /= b.large[a];
+        Index rest = quotient(at, b.side[a]);
+        place[a] = (int)(at - rest * b.large[a]) - b.before[a];
+        at = rest;
         if (place[a] < 0 || place[a] >= b.small[a]) return -1;
     }
     Index index = at; // the sample
@@ -54,14 +56,16 @@ KERNEL(row_borders)(const Real *y, Border b, double *out, Index row, int pieces)
 // x * g, with g spread over axes of extent 1: up to six axes, outermost first.
 struct Spread {
     int extent[6], step[6];
+    Divider side[6];
 };
 
 // Where number `at` of the axes lies.
 __device__ __forceinline__ Index place_in(const Spread &s, Index at) {
     Index from = 0;
     for (int a = 5; a >= 0; --a) {
-        from += at % s.extent[a] * s.step[a];
-        at /= s.extent[a];
+        Index rest = quotient(at, s.side[a]);
+        from += (at - rest * s.extent[a]) * s.step[a];
+        at = rest;
     }
     return from;
 }

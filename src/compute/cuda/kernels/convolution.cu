@@ -12,15 +12,6 @@
 #define LEVEL 128
 #define SHORT_LEVEL 32
 
-// Division by multiplication, for numbers below 2^31.
-struct Divider {
-    unsigned by, times, shift;
-};
-
-__device__ __forceinline__ unsigned over(unsigned number, const Divider &d) {
-    return (unsigned)(((unsigned long long)number * d.times) >> d.shift);
-}
-
 // One axis: the window of place p begins at step * p + start of what is read, which has `extent`
 // numbers; its taps lie `between` apart. p is written to to_step * p + to_start of to_extent.
 struct Axis {

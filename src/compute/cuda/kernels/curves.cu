@@ -39,9 +39,12 @@ CURVE(softplus, x > 0 ? x + log1p(exp(-a * x)) / a : log1p(exp(a * x)) / a, logi
 CURVE(tanh, tanh(x), 1 - tanh(x) * tanh(x))
 
 // y where x > 0, y times the slope of its channel elsewhere; `channels` slopes in turn.
-KERNEL(bent_by)(const Real *x, const Real *y, const double *slopes, Real *out, Index voxels, Index channels,
+KERNEL(bent_by)(const Real *x, const Real *y, const double *slopes, Real *out, Divider voxels, Divider channels,
                 Index count) {
-    EACH(at, count) out[at] = x[at] > 0 ? y[at] : y[at] * (Real)slopes[at / voxels % channels];
+    EACH(at, count) {
+        Index channel = remainder_of(quotient(at, voxels), channels);
+        out[at] = x[at] > 0 ? y[at] : y[at] * (Real)slopes[channel];
+    }
 }
 
 // Softmax over the channels of every place, or its logarithm.

@@ -37,24 +37,24 @@ KERNEL(bent)(const Real *x, Real *y, double above, double below, double square, 
 }
 
 // One number for each `row` numbers.
-KERNEL(per_row)(const double *values, Real *y, Index row, Index count) {
-    EACH(at, count) y[at] = (Real)values[at / row];
+KERNEL(per_row)(const double *values, Real *y, Divider row, Index count) {
+    EACH(at, count) y[at] = (Real)values[quotient(at, row)];
 }
 
 // scale * x + shift, with `maps` pairs in turn, each for `voxels` numbers.
-KERNEL(affine)(const Real *x, const double *scale, const double *shift, Real *y, Index voxels, Index maps,
+KERNEL(affine)(const Real *x, const double *scale, const double *shift, Real *y, Divider voxels, Divider maps,
                Index count) {
     EACH(at, count) {
-        Index map = at / voxels % maps;
+        Index map = remainder_of(quotient(at, voxels), maps);
         y[at] = x[at] * (Real)scale[map] + (Real)shift[map];
     }
 }
 
 // a * dy + b * x + d, with `maps` triples in turn, each for `voxels` numbers.
-KERNEL(combined)(const Real *x, const Real *dy, const double *abd, Real *dx, Index voxels, Index maps,
+KERNEL(combined)(const Real *x, const Real *dy, const double *abd, Real *dx, Divider voxels, Divider maps,
                  Index count) {
     EACH(at, count) {
-        const double *map = abd + at / voxels % maps * 3;
+        const double *map = abd + remainder_of(quotient(at, voxels), maps) * 3;
         dx[at] = (Real)map[0] * dy[at] + (Real)map[1] * x[at] + (Real)map[2];
     }
 }

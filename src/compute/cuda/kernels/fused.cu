@@ -5,15 +5,18 @@
 
 struct Tiles {
     int input[3], kernel[3], output[3];
+    Volume voxels, windows;
+    Divider plane, side[3]; // of a window
 };
 
 // Place in the channel of voxel `winner` of window `at`.
 __device__ __forceinline__ Index place_of(const Tiles &t, Index at, int winner) {
     int window[3];
-    unfold(at, t.output, window);
-    int k = window[0] * t.kernel[0] + winner / (t.kernel[1] * t.kernel[2]);
-    int j = window[1] * t.kernel[1] + winner / t.kernel[2] % t.kernel[1];
-    int i = window[2] * t.kernel[2] + winner % t.kernel[2];
+    unfold(at, t.windows, window);
+    int above = over(winner, t.plane), rest = winner - above * t.plane.by, before = over(rest, t.side[2]);
+    int k = window[0] * t.kernel[0] + above;
+    int j = window[1] * t.kernel[1] + before;
+    int i = window[2] * t.kernel[2] + rest - before * t.kernel[2];
     return ((Index)k * t.input[1] + j) * t.input[2] + i;
 }
 
@@ -21,14 +24,14 @@ __device__ __forceinline__ Index place_of(const Tiles &t, Index at, int winner) 
 // far border.
 __device__ __forceinline__ bool window_of(const Tiles &t, Index at, Index &window, int &number) {
     int place[3];
-    unfold(at, t.input, place);
+    unfold(at, t.voxels, place);
     window = 0;
     number = 0;
     for (int a = 0; a < 3; ++a) {
-        int o = place[a] / t.kernel[a];
+        int o = over(place[a], t.side[a]);
         if (o >= t.output[a]) return false;
         window = window * t.output[a] + o;
-        number = number * t.kernel[a] + place[a] % t.kernel[a];
+        number = number * t.kernel[a] + place[a] - o * t.kernel[a];
     }
     return true;
 }
@@ -37,11 +40,12 @@ __device__ __forceinline__ bool window_of(const Tiles &t, Index at, Index &windo
 KERNEL(rectified_maxima)(const Real *z, const double *scale, const double *shift, int maps, Real *y,
                          unsigned char *winners, Index first, Tiles t, Index count) {
     EACH(at, count) {
-        Index windows = volume(t.output), channel = at / windows;
-        Real a = maps ? (Real)scale[channel % maps] : 1, b = maps ? (Real)shift[channel % maps] : 0, best = 0;
-        const Real *values = z + channel * volume(t.input);
+        Index channel = quotient(at, t.windows.volume);
+        unsigned map = maps ? (unsigned)channel % maps : 0;
+        Real a = maps ? (Real)scale[map] : 1, b = maps ? (Real)shift[map] : 0, best = 0;
+        const Real *values = z + channel * t.voxels.volume.by;
         int window[3], won = CUT, number = 0;
-        unfold(at % windows, t.output, window);
+        unfold(at - channel * t.windows.volume.by, t.windows, window);
         for (int k = 0; k < t.kernel[0]; ++k)
             for (int j = 0; j < t.kernel[1]; ++j) {
                 const Real *line = values + ((Index)(window[0] * t.kernel[0] + k) * t.input[1] +
@@ -67,7 +71,7 @@ KERNEL(row_won)(const Real *dy, const unsigned char *winners, const Real *z, Ind
                 const double *variance, double epsilon, int channels, Tiles t, double *out, Index row,
                 int pieces) {
     Index start = first + blockIdx.x * row;
-    const Real *values = z + blockIdx.x * volume(t.input);
+    const Real *values = z + (Index)blockIdx.x * t.voxels.volume.by;
     int channel = blockIdx.x % channels;
     double middle = mean[channel], mine[2] = {0, 0};
     EACH_OF_ROW(at) {
@@ -85,17 +89,17 @@ KERNEL(row_won)(const Real *dy, const unsigned char *winners, const Real *z, Ind
 KERNEL(spread)(Real *z, const Real *dy, const unsigned char *winners, Index first, const double *abd, int maps,
                Tiles t, Index count) {
     EACH(at, count) {
-        Index voxels = volume(t.input), windows = volume(t.output), channel = at / voxels, window;
+        Index channel = quotient(at, t.voxels.volume), window;
         int number;
-        bool covered = window_of(t, at % voxels, window, number);
-        Index of = first + channel * windows + window;
+        bool covered = window_of(t, at - channel * t.voxels.volume.by, window, number);
+        Index of = first + channel * t.windows.volume.by + window;
         Real share = 0;
         if (!maps) {
             if (covered && winners[of] == number) share = dy[of];
             z[at] = share;
             continue;
         }
-        const double *map = abd + channel % maps * 3;
+        const double *map = abd + (unsigned)channel % maps * 3;
         if (covered && winners[of] == number) share = (Real)map[0] * dy[of];
         z[at] = z[at] * (Real)map[1] + (Real)map[2] + share;
     }
@@ -105,11 +109,11 @@ KERNEL(spread)(Real *z, const Real *dy, const unsigned char *winners, Index firs
 // has it.
 KERNEL(whole)(const Real *values, const unsigned char *winners, Real *r, Tiles t, Index count) {
     EACH(at, count) {
-        Index voxels = volume(t.input), windows = volume(t.output), channel = at / voxels, window;
+        Index channel = quotient(at, t.voxels.volume), window;
         int number;
         Real value = 0;
-        if (window_of(t, at % voxels, window, number)) {
-            Index of = channel * windows + window;
+        if (window_of(t, at - channel * t.voxels.volume.by, window, number)) {
+            Index of = channel * t.windows.volume.by + window;
             int winner = winners[of] == CUT ? 0 : winners[of];
             if (winner == number) value = values[of];
         }

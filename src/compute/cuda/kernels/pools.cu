@@ -3,17 +3,9 @@
 
 struct Window {
     int kernel[3], stride[3], dilation[3], pad[3], input[3], output[3], count_padding;
+    Volume voxels, windows;
+    Divider step[3];
 };
-
-__device__ __forceinline__ void unfold(Index at, const int (&extent)[3], int (&place)[3]) {
-    place[2] = at % extent[2];
-    place[1] = at / extent[2] % extent[1];
-    place[0] = at / ((Index)extent[2] * extent[1]);
-}
-
-__device__ __forceinline__ Index volume(const int (&extent)[3]) {
-    return (Index)extent[0] * extent[1] * extent[2];
-}
 
 // Voxels of window `out` on axis a that lie in the volume.
 __device__ __forceinline__ int within(const Window &w, int a, int out) {
@@ -51,14 +43,17 @@ __device__ __forceinline__ double divisor(const Window &w, const int (&out)[3]) 
 #define EACH_WINDOW(w, in, o, out, body)                                                                     \
     for (int tk = w.kernel[0] - 1; tk >= 0; --tk) {                                                          \
         int k = in[0] + w.pad[0] - tk * w.dilation[0];                                                       \
-        if (k < 0 || k % w.stride[0] || k / w.stride[0] >= w.output[0]) continue;                            \
+        int ok = (int)over(k < 0 ? 0 : k, w.step[0]);                                                        \
+        if (k < 0 || ok * w.stride[0] != k || ok >= w.output[0]) continue;                                   \
         for (int tj = w.kernel[1] - 1; tj >= 0; --tj) {                                                      \
             int j = in[1] + w.pad[1] - tj * w.dilation[1];                                                   \
-            if (j < 0 || j % w.stride[1] || j / w.stride[1] >= w.output[1]) continue;                        \
+            int oj = (int)over(j < 0 ? 0 : j, w.step[1]);                                                    \
+            if (j < 0 || oj * w.stride[1] != j || oj >= w.output[1]) continue;                               \
             for (int ti = w.kernel[2] - 1; ti >= 0; --ti) {                                                  \
                 int i = in[2] + w.pad[2] - ti * w.dilation[2];                                               \
-                if (i < 0 || i % w.stride[2] || i / w.stride[2] >= w.output[2]) continue;                    \
-                int out[3] = {k / w.stride[0], j / w.stride[1], i / w.stride[2]};                            \
+                int oi = (int)over(i < 0 ? 0 : i, w.step[2]);                                                \
+                if (i < 0 || oi * w.stride[2] != i || oi >= w.output[2]) continue;                           \
+                int out[3] = {ok, oj, oi};                                                                   \
                 Index o = ((Index)out[0] * w.output[1] + out[1]) * w.output[2] + out[2];                     \
                 body                                                                                         \
             }                                                                                                \
@@ -68,10 +63,10 @@ __device__ __forceinline__ double divisor(const Window &w, const int (&out)[3]) 
 // The first maximum of each window and its place; a NaN only where there is nothing else.
 KERNEL(max_pool)(const Real *x, Real *y, unsigned *places, Window w, Index count) {
     EACH(at, count) {
-        Index windows = volume(w.output), channel = at / windows;
+        Index channel = quotient(at, w.windows.volume);
         int out[3];
-        unfold(at % windows, w.output, out);
-        const Real *values = x + channel * volume(w.input);
+        unfold(at - channel * w.windows.volume.by, w.windows, out);
+        const Real *values = x + channel * w.voxels.volume.by;
         Real best = 0;
         Index place = -1;
         EACH_VOXEL(w, out, v, {
@@ -88,9 +83,10 @@ KERNEL(max_pool)(const Real *x, Real *y, unsigned *places, Window w, Index count
 
 KERNEL(max_pool_backward)(const Real *dy, const unsigned *places, Real *dx, Window w, Index count) {
     EACH(at, count) {
-        Index voxels = volume(w.input), windows = volume(w.output), channel = at / voxels, v = at % voxels;
+        Index channel = quotient(at, w.voxels.volume), v = at - channel * w.voxels.volume.by;
+        Index windows = w.windows.volume.by;
         int in[3];
-        unfold(v, w.input, in);
+        unfold(v, w.voxels, in);
         Real sum = 0;
         EACH_WINDOW(w, in, o, out, {
             if (places[channel * windows + o] == (unsigned)v) sum += dy[channel * windows + o];
@@ -101,15 +97,14 @@ KERNEL(max_pool_backward)(const Real *dy, const unsigned *places, Real *dx, Wind
 
 // One block for each window, for windows of many voxels; one thread does the adding in order of a tree.
 KERNEL(average_pool)(const Real *x, Real *y, Window w) {
-    Index at = blockIdx.x, windows = volume(w.output), channel = at / windows;
+    Index at = blockIdx.x, channel = quotient(at, w.windows.volume);
     int out[3];
-    unfold(at % windows, w.output, out);
-    const Real *values = x + channel * volume(w.input);
-    Index taps = (Index)w.kernel[0] * w.kernel[1] * w.kernel[2];
+    unfold(at - channel * w.windows.volume.by, w.windows, out);
+    const Real *values = x + channel * w.voxels.volume.by;
+    int taps = w.kernel[0] * w.kernel[1] * w.kernel[2];
     double mine[1] = {0};
-    for (Index t = threadIdx.x; t < taps; t += THREADS) {
-        int tap[3];
-        unfold(t, w.kernel, tap);
+    for (int t = threadIdx.x; t < taps; t += THREADS) {
+        int row = t / w.kernel[2], tap[3] = {row / w.kernel[1], row % w.kernel[1], t % w.kernel[2]};
         int place[3];
         bool inside = true;
         for (int a = 0; a < 3; ++a) {
@@ -124,10 +119,10 @@ KERNEL(average_pool)(const Real *x, Real *y, Window w) {
 
 KERNEL(average_pool_small)(const Real *x, Real *y, Window w, Index count) {
     EACH(at, count) {
-        Index windows = volume(w.output), channel = at / windows;
+        Index channel = quotient(at, w.windows.volume);
         int out[3];
-        unfold(at % windows, w.output, out);
-        const Real *values = x + channel * volume(w.input);
+        unfold(at - channel * w.windows.volume.by, w.windows, out);
+        const Real *values = x + channel * w.voxels.volume.by;
         double sum = 0;
         EACH_VOXEL(w, out, v, { sum += values[v]; })
         y[at] = (Real)(sum / divisor(w, out));
@@ -136,9 +131,9 @@ KERNEL(average_pool_small)(const Real *x, Real *y, Window w, Index count) {
 
 KERNEL(average_pool_backward)(const Real *dy, Real *dx, Window w, Index count) {
     EACH(at, count) {
-        Index voxels = volume(w.input), windows = volume(w.output), channel = at / voxels;
+        Index channel = quotient(at, w.voxels.volume), windows = w.windows.volume.by;
         int in[3];
-        unfold(at % voxels, w.input, in);
+        unfold(at - channel * w.voxels.volume.by, w.voxels, in);
         Real sum = 0;
         EACH_WINDOW(w, in, o, out, { sum += (Real)(dy[channel * windows + o] / divisor(w, out)); })
         dx[at] = sum;

@@ -21,7 +21,40 @@ typedef long long Index;
 __device__ __forceinline__ Index first_place() { return (Index)blockIdx.x * blockDim.x + threadIdx.x; }
 __device__ __forceinline__ Index all_threads() { return (Index)gridDim.x * blockDim.x; }
 
-#define EACH(at, count) for (Index at = first_place(); at < (count); at += all_threads())
+// One at a time: what is written may be what is read next, so there is nothing to gain from more, and
+// counting them takes a division of 64 bits.
+#define EACH(at, count) _Pragma("unroll 1") for (Index at = first_place(); at < (count); at += all_threads())
+
+// Division by multiplication, for numbers below 2^31.
+struct Divider {
+    unsigned by, times, shift;
+};
+
+__device__ __forceinline__ unsigned over(unsigned number, const Divider &d) {
+    return (unsigned)(((unsigned long long)number * d.times) >> d.shift);
+}
+
+// For any number: a card divides 64 bits in some seventy steps.
+__device__ __forceinline__ Index quotient(Index number, const Divider &d) {
+    return number >> 31 ? number / d.by : over((unsigned)number, d);
+}
+
+__device__ __forceinline__ Index remainder_of(Index number, const Divider &d) {
+    return number - quotient(number, d) * d.by;
+}
+
+// Extents of a volume as divisors of places in [n, k, j, i].
+struct Volume {
+    Divider volume, plane, row;
+};
+
+// The voxel `at` of a volume.
+__device__ __forceinline__ void unfold(Index at, const Volume &v, int (&place)[3]) {
+    Index k = quotient(at, v.plane), rest = at - k * v.plane.by, j = quotient(rest, v.row);
+    place[0] = (int)k;
+    place[1] = (int)j;
+    place[2] = (int)(rest - j * v.row.by);
+}
 
 // Adds what each thread of a block brought, in the order of a tree; thread 0 has the sum.
 template <int SUMS> __device__ void block_sums(double (&mine)[SUMS]) {

@@ -60,7 +60,7 @@ KERNEL(row_quotients)(const Real *r, Real *z, const Real *sign, const Real *othe
 KERNEL(row_quotients_won)(const Real *values, const unsigned char *winners, Tiles t, Real *z, const Real *sign,
                           const Real *other, const double *squares, int rows_of_sample, Way way, double gain, double epsilon, double *out,
                           Index row, int pieces) {
-    Index start = blockIdx.x * row, windows = blockIdx.x * volume(t.output);
+    Index start = blockIdx.x * row, windows = (Index)blockIdx.x * t.windows.volume.by;
     double root = root_of(way, squares, row * rows_of_sample, rows_of_sample);
     Bins bins = {0, 0, 0};
     EACH_OF_ROW(at) {
@@ -83,7 +83,7 @@ KERNEL(row_quotients_won)(const Real *values, const unsigned char *winners, Tile
 KERNEL(row_meetings_won)(const Real *values, const unsigned char *winners, Tiles t, const Real *z, int positive,
                          double *out, Index row, int pieces) {
     Index start = blockIdx.x * row;
-    const Real *sums = z + blockIdx.x * volume(t.input);
+    const Real *sums = z + (Index)blockIdx.x * t.voxels.volume.by;
     double mine[1] = {0};
     EACH_OF_ROW(at) {
         int winner = winners[start + at];
