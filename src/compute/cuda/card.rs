@@ -28,6 +28,7 @@ const SOURCES: &[&str] = &[
     include_str!("kernels/blocks.cu"),
     include_str!("kernels/dense.cu"),
     include_str!("kernels/convolution.cu"),
+    include_str!("kernels/near.cu"),
 ];
 
 /// A card with its stream and the kernels loaded so far.

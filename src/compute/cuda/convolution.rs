@@ -12,6 +12,7 @@
 //! global memory (mostly its first cache, which holds what neighbouring taps share) for 256.
 //! **No card has run them yet: their speed is not known.**
 
+mod near;
 mod passes;
 
 use std::sync::Arc;
@@ -22,6 +23,7 @@ use super::super::device;
 use super::Card;
 use super::launch::{Argument, THREADS};
 use crate::{Error, Result};
+use near::Boxes;
 use passes::{NARROW, STEP, Taps, Work, counted};
 pub use passes::{Pass, Shapes, Tables};
 
@@ -242,6 +244,7 @@ impl Card {
         let b = b.map(|b| self.lent(b)).transpose()?;
         let bias = b.as_ref().map_or(Ok(Argument::Pointer(0)), |b| self.of(b.array()))?;
         let at_once = shapes.at_once(work.places);
+        let boxes = work.near().and_then(|places| Boxes::of(places, shapes, outputs));
         let sizes = [x, y].map(|array| array.len() / shapes.batch.max(1));
         for first in (0..shapes.batch).step_by(at_once) {
             let voxels = at_once.min(shapes.batch - first) * work.places;
@@ -256,6 +259,13 @@ impl Card {
             pass.voxels = voxels as u32;
             let from = self.from(x, first * sizes[0])?;
             let to = self.from(y, first * sizes[1])?;
+            if let Some(boxes) = boxes {
+                let own = [self.of(&table)?, from, self.of(w.array())?, bias, to];
+                let all: Vec<_> = [pass.into(), boxes.argument()].into_iter().chain(own).collect();
+                let samples = voxels / work.places.max(1);
+                self.run("convolve_near", x.dtype(), boxes.grid(samples), &all)?;
+                continue;
+            }
             let all = [pass.into(), self.of(&table)?, from, self.of(w.array())?, bias, to];
             self.run(tile.kernel, x.dtype(), [blocks as u32, bands as u32, 1], &all)?;
         }

@@ -120,6 +120,18 @@ pub struct Work {
     pub places: usize,
 }
 
+impl Work {
+    /// Extents of what is made, where windows are 3 × 3 × 3 voxels side by side, one voxel apart.
+    pub fn near(&self) -> Option<[usize; 3]> {
+        let one = |a: &Axis| {
+            let side_by_side = a.taps == 3 && a.step == 1 && a.between.abs() == 1;
+            side_by_side && a.to_step == 1 && a.to_start == 0
+        };
+        let extents = || self.pass.axis.map(|a| a.to_extent as usize);
+        self.pass.axis.iter().all(one).then(extents)
+    }
+}
+
 /// A convolution's shapes, checked by the caller.
 #[derive(Debug, Clone, Copy)]
 pub struct Shapes<'a> {

@@ -221,6 +221,36 @@ fn every_kernel_is_as_nested_loops_have_it() {
     }
 }
 
+/// Windows side by side, in volumes and channels that do and do not fill boxes, fours and bands; many
+/// samples, so that blocks suffice.
+#[test]
+fn windows_side_by_side_are_as_nested_loops_have_it() {
+    let Some(card) = card() else { return };
+    let mut s = Seed(6).stream("cuda/convolution/near");
+    let same = ConvGeometry::same(3);
+    let uneven = ConvGeometry { pad_before: [0, 1, 2], pad_after: [2, 0, 1], ..same };
+    for (case, gradient) in [
+        (case([24, 30, 3, 4, 5], 32, same), true),
+        (case([24, 27, 2, 3, 8], 26, uneven), true),
+        (case([48, 12, 4, 2, 3], 18, ConvGeometry { groups: 2, ..same }), true),
+        (case([2, 4, 9, 19, 37], 50, uneven), false),
+        (case([1, 1, 40, 17, 52], 23, ConvGeometry::valid(3)), false),
+    ] {
+        let truth = case.truth(&mut s);
+        let near = |work: &Work, outputs: usize| {
+            let boxes = work.near().map(|places| Boxes::of(places, &truth.shapes(), outputs));
+            boxes.flatten().is_some()
+        };
+        let (shapes, [inputs, outputs]) = (truth.shapes(), truth.shapes().grouped());
+        assert!(near(&shapes.forward(), outputs), "{:?}", truth.case);
+        assert_eq!(near(&shapes.backward()[0], inputs), gradient, "{:?}", truth.case);
+        truth.hold::<f64>(card, 1e-13);
+        truth.hold::<f32>(card, 3e-6);
+    }
+    let stepping = ConvGeometry { stride: [1, 2, 1], ..same };
+    assert!(case([24, 3, 4, 4, 4], 32, stepping).truth(&mut s).shapes().forward().near().is_none());
+}
+
 #[test]
 fn tiles_are_chosen_by_channels_and_made_smaller_where_few_would_be_made() {
     let kernel = |outputs: usize, voxels: usize| {

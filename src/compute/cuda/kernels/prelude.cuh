@@ -5,11 +5,12 @@
 // depends on shapes alone: every launch gives the same bits again. Nothing is added atomically.
 #ifdef REAL_F64
 typedef double Real;
-#define KERNEL(name) extern "C" __global__ void name##_f64
+#define NAMED(name) name##_f64
 #else
 typedef float Real;
-#define KERNEL(name) extern "C" __global__ void name##_f32
+#define NAMED(name) name##_f32
 #endif
+#define KERNEL(name) extern "C" __global__ void NAMED(name)
 
 // Numbers of an array, places in it: more than 2^31 are possible.
 typedef long long Index;

@@ -1,0 +1,114 @@
+//! Boxes of voxels for convolutions whose windows are 3 × 3 × 3 voxels side by side.
+
+use super::super::divider::Divider;
+use super::super::launch::{Argument, THREADS};
+use super::Shapes;
+
+/// Output channels of a block.
+const OUTPUTS: usize = 8;
+/// Output channels of a group with which a block is not mostly idle.
+const LEAST: usize = 3;
+/// Blocks below which the smaller tiles of other kernels are used: two in three of a card's 132
+/// multiprocessors are busy.
+const ENOUGH: usize = 88;
+/// Numbers of a box with its border, at most: `BOX` of the kernel.
+const NUMBERS: usize = 2048;
+/// Voxels of a thread, side by side in a row.
+const FOUR: usize = 4;
+
+/// Boxes that cover a volume.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Boxes {
+    /// Voxels of a box.
+    size: [usize; 3],
+    /// How many of them along each axis.
+    many: [usize; 3],
+    /// Blocks for the channels of each.
+    bands: usize,
+}
+
+/// The lengths that cut `extent` into 1, 2, 3 … parts as equal as may be, none beyond `most`.
+fn lengths(extent: usize, most: usize) -> impl Iterator<Item = usize> {
+    let mut last = 0;
+    (1..=extent).map(move |parts| extent.div_ceil(parts)).filter(move |length| {
+        let new = *length <= most && *length != last;
+        last = *length;
+        new
+    })
+}
+
+impl Boxes {
+    /// Those of a pass that makes `outputs` channels of a group in each of these places, where it is
+    /// worth it.
+    pub(super) fn of(places: [usize; 3], shapes: &Shapes<'_>, outputs: usize) -> Option<Self> {
+        let bands = outputs.div_ceil(OUTPUTS) * shapes.geometry.groups;
+        let boxes = Self { bands, ..Self::cover(places) };
+        let blocks: u32 = boxes.grid(shapes.batch).iter().product();
+        (outputs >= LEAST && blocks as usize >= ENOUGH).then_some(boxes)
+    }
+
+    /// Blocks for so many samples.
+    pub(super) fn grid(&self, samples: usize) -> [u32; 3] {
+        [samples * self.many.iter().product::<usize>(), self.bands, 1].map(|n| n as u32)
+    }
+
+    /// Those that cover a volume with the fewest blocks, of these the ones with the least border.
+    fn cover(places: [usize; 3]) -> Self {
+        let threads = THREADS as usize;
+        let mut best: Option<((usize, usize), Self)> = None;
+        for fours in lengths(places[2].div_ceil(FOUR), threads) {
+            for rows in lengths(places[1], threads / fours) {
+                let row = FOUR * (fours + 1);
+                let room = (NUMBERS / ((rows + 2) * row)).saturating_sub(2);
+                let most = (threads / (fours * rows)).min(room);
+                let Some(planes) = lengths(places[0], most).next() else { continue };
+                let size = [planes, rows, FOUR * fours];
+                let many = std::array::from_fn(|a| places[a].div_ceil(size[a]));
+                let cost = (many.iter().product(), (planes + 2) * (rows + 2) * row);
+                if best.is_none_or(|(least, _)| cost < least) {
+                    best = Some((cost, Self { size, many, bands: 1 }));
+                }
+            }
+        }
+        best.map_or(Self { size: [1, 1, FOUR], many: [0; 3], bands: 1 }, |(_, boxes)| boxes)
+    }
+
+    /// As the kernel knows them.
+    pub(super) fn argument(&self) -> Argument {
+        let ([_, rows, columns], boxes) = (self.size, Divider::volume(&self.many));
+        let fours = columns / FOUR;
+        let within = [rows * fours, fours, (rows + 2) * (columns + FOUR), columns + FOUR];
+        Argument::ints(&[&self.size, &boxes, &Divider::all(&within)])
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn boxes_cover_a_volume_and_fit_a_block() {
+        let extents = [1, 2, 3, 5, 8, 12, 13, 31, 48, 64, 96, 97, 160, 1025];
+        for k in extents {
+            for j in extents {
+                for i in extents {
+                    let boxes = Boxes::cover([k, j, i]);
+                    let [planes, rows, columns] = boxes.size;
+                    let reach: Vec<usize> = (0..3).map(|a| boxes.size[a] * boxes.many[a]).collect();
+                    assert!(reach[0] >= k && reach[1] >= j && reach[2] >= i, "{boxes:?}");
+                    assert!(planes * rows * (columns / FOUR) <= THREADS as usize, "{boxes:?}");
+                    let numbers = (planes + 2) * (rows + 2) * (columns + FOUR);
+                    assert!(numbers <= NUMBERS && columns % FOUR == 0, "{boxes:?}");
+                }
+            }
+        }
+        // Of the volumes that networks have, few threads are idle.
+        for (side, least) in [(96, 0.85), (64, 0.95), (48, 0.85), (32, 0.95), (24, 0.8), (12, 0.8)]
+        {
+            let boxes = Boxes::cover([side; 3]);
+            let threads = boxes.many.iter().product::<usize>() * THREADS as usize;
+            let used = (side * side * side) as f64 / (FOUR * threads) as f64;
+            assert!(used >= least, "{side}: {used} of {boxes:?}");
+        }
+    }
+}

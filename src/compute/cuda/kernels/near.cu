@@ -1,0 +1,156 @@
+// Convolutions whose windows are 3 x 3 x 3 voxels side by side, a step of one voxel apart: most of
+// those there are, and their gradients by the input.
+//
+// A block makes OUTPUTS channels of a box of voxels, a thread of it four voxels of a row. One channel of
+// what the windows of the box read, the box and a border of one voxel, lies in shared memory; while it
+// is used the next one is fetched. So a number is fetched once for its 27 products, its place is worked
+// out once for all channels, and nine of ten instructions of the loop are multiply-adds.
+
+// Numbers of the largest box with its border.
+#define BOX 2048
+
+struct Box {
+    int size[3];       // voxels of a box, the last a multiple of 4
+    Volume boxes;      // of a sample
+    Divider four[2];   // groups of four voxels: in a plane of the box, in a row
+    Divider around[2]; // numbers of the box with its border: in a plane, in a row
+};
+
+template <int OUTPUTS>
+__device__ __forceinline__ void near(const Pass &p, const Box &b, const Tap *__restrict__ table,
+                                     const Real *__restrict__ x, const Real *__restrict__ w, const Real *bias,
+                                     Real *y) {
+    constexpr int READS = BOX / THREADS, WEIGHTS = (27 * OUTPUTS + THREADS - 1) / THREADS;
+    constexpr int CHANNELS = LEVEL / 27; // of a level
+    __shared__ Some<4> values[2][BOX / 4];
+    __shared__ Some<4> weights[2][27 * OUTPUTS / 4];
+    // Each thread's own: registers are short.
+    __shared__ int from[READS][THREADS], targets[THREADS];
+    const int tid = threadIdx.x, bands = (p.outputs + OUTPUTS - 1) / OUTPUTS;
+    const int group = blockIdx.y / bands, output = blockIdx.y % bands * OUTPUTS;
+    const Index of = over(blockIdx.x, b.boxes.volume);
+    int corner[3];
+    unfold(blockIdx.x - of * b.boxes.volume.by, b.boxes, corner);
+    for (int a = 0; a < 3; ++a) corner[a] *= b.size[a];
+    const int plane = b.around[0].by, row = b.around[1].by, numbers = (b.size[0] + 2) * plane;
+
+    // What this thread fetches of every channel: some numbers, -1 for one that is outside, and weights.
+    for (int r = 0; r < READS; ++r) {
+        const unsigned at = tid + r * THREADS;
+        int k = over(at, b.around[0]), rest = at - k * plane, j = over(rest, b.around[1]);
+        int place[3] = {k, j, rest - j * row};
+        bool inside = (int)at < numbers && place[2] < b.size[2] + 2;
+        Index number = 0;
+        for (int a = 0; a < 3; ++a) {
+            const Axis &axis = p.axis[a];
+            int position = corner[a] + axis.start + (axis.between > 0 ? 0 : -2) + place[a];
+            inside = inside && position >= 0 && position < axis.extent;
+            number = number * axis.extent + position;
+        }
+        from[r][tid] = inside ? (int)number : -1;
+    }
+    int weight_from[WEIGHTS];
+    for (int i = 0; i < WEIGHTS; ++i) {
+        const int at = tid + i * THREADS, m = output + at % OUTPUTS, t = at / OUTPUTS;
+        // Taps are listed as the window has them, which may be against the order of the voxels.
+        int tk = t / 9, tj = t / 3 % 3, ti = t % 3;
+        if (p.axis[0].between < 0) tk = 2 - tk;
+        if (p.axis[1].between < 0) tj = 2 - tj;
+        if (p.axis[2].between < 0) ti = 2 - ti;
+        const bool held = at < 27 * OUTPUTS && m < p.outputs;
+        weight_from[i] = held ? m * p.weight_step + table[(tk * 3 + tj) * 3 + ti].weight : -1;
+    }
+    const int weight_step = p.inputs > 1 ? table[27].weight - table[0].weight : 0;
+    w += (Index)group * p.weight_group;
+    const Real *channel = x + (of * p.groups + group) * p.inputs * input_volume(p);
+    Real read[READS], weight[WEIGHTS];
+    auto fetch = [&](int c) {
+        for (int r = 0; r < READS; ++r) {
+            const int number = from[r][tid];
+            read[r] = number < 0 ? (Real)0 : channel[number];
+        }
+        for (int i = 0; i < WEIGHTS; ++i)
+            weight[i] = weight_from[i] < 0 ? (Real)0 : w[weight_from[i] + c * weight_step];
+        channel += input_volume(p);
+    };
+    auto put_down = [&](int c) {
+        for (int r = 0; r < READS; ++r) {
+            const int at = tid + r * THREADS;
+            values[c % 2][at / 4].v[at % 4] = read[r];
+        }
+        for (int i = 0; i < WEIGHTS; ++i) {
+            const int at = tid + i * THREADS;
+            if (at < 27 * OUTPUTS) weights[c % 2][at / 4].v[at % 4] = weight[i];
+        }
+    };
+
+    // The four voxels of this thread, and where their windows begin.
+    const int k = over(tid, b.four[0]), rest = tid - k * b.four[0].by, j = over(rest, b.four[1]);
+    const int i = (rest - j * b.four[1].by) * 4;
+    const bool works = k < b.size[0];
+    const int mine = works ? (k * plane + j * row + i) / 4 : 0;
+    // Where their numbers go in the channel, -1 for nowhere.
+    const int place[3] = {corner[0] + k, corner[1] + j, corner[2] + i};
+    int target = 0;
+    bool inside = works;
+    for (int a = 0; a < 3; ++a) {
+        inside = inside && place[a] < p.axis[a].to_extent;
+        target = target * p.axis[a].to_extent + place[a];
+    }
+    targets[tid] = inside ? target : -1;
+    Real sums[4 * OUTPUTS] = {}, level[4 * OUTPUTS] = {};
+    fetch(0);
+    put_down(0);
+    __syncthreads();
+    for (int c = 0; c < p.inputs; ++c) {
+        const bool follows = c + 1 < p.inputs;
+        if (follows) fetch(c + 1);
+        const int half = c % 2;
+#pragma unroll
+        for (int t = 0; t < 9; ++t) {
+            const int at = mine + (t / 3 * plane + t % 3 * row) / 4;
+            const Some<4> four = values[half][at];
+            const Real line[6] = {four.v[0], four.v[1], four.v[2], four.v[3], values[half][at + 1].v[0],
+                                  values[half][at + 1].v[1]};
+#pragma unroll
+            for (int s = 0; s < 3; ++s)
+#pragma unroll
+                for (int m = 0; m < OUTPUTS / 4; ++m) {
+                    const Some<4> some = weights[half][(t * 3 + s) * (OUTPUTS / 4) + m];
+                    for (int o = 0; o < 4; ++o)
+                        for (int n = 0; n < 4; ++n) level[(m * 4 + o) * 4 + n] += some.v[o] * line[s + n];
+                }
+        }
+        if (c % CHANNELS == CHANNELS - 1) raise(sums, level);
+        if (follows) put_down(c + 1);
+        __syncthreads();
+    }
+    raise(sums, level);
+
+    const int first = targets[tid], extent = p.axis[2].to_extent;
+    if (first < 0) return;
+    const Index volume = output_volume(p), sample = over(blockIdx.x, b.boxes.volume);
+    Real *to = y + ((sample * p.groups + group) * p.outputs + output) * volume + first;
+    // Rows of a multiple of four numbers are written four at a time.
+    const int left = extent - first % extent;
+    for (int m = 0; m < OUTPUTS; ++m, to += volume) {
+        if (output + m >= p.outputs) break;
+        const Real add = bias ? bias[group * p.outputs + output + m] : (Real)0;
+        Some<4> made;
+        for (int n = 0; n < 4; ++n) {
+            const Real sum = sums[m * 4 + n] + add;
+            made.v[n] = p.rectify && !(sum > 0) ? (Real)0 : sum;
+        }
+        if (extent % 4 == 0) *reinterpret_cast<Some<4> *>(to) = made;
+        else
+            for (int n = 0; n < 4; ++n)
+                if (n < left) to[n] = made.v[n];
+    }
+}
+
+// Two blocks of f32 a multiprocessor: one multiplies while the other waits.
+extern "C" __global__ void __launch_bounds__(THREADS, sizeof(Real) == 4 ? 2 : 1)
+    NAMED(convolve_near)(Pass p, Box b, const Tap *table, const Real *x, const Real *w, const Real *bias, Real *y);
+KERNEL(convolve_near)(Pass p, Box b, const Tap *table, const Real *x, const Real *w, const Real *bias, Real *y) {
+    near<8>(p, b, table, x, w, bias, y);
+}
