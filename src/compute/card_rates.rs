@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use super::array::{Array, Real};
 use super::conformance::bearable;
+use super::device::Convolutions;
 use super::facts::Facts;
 use super::geometry::{ConvGeometry, PoolGeometry};
 use super::precision::Precision;
@@ -108,7 +109,8 @@ fn of_shape(facts: &Facts, batch: usize, [cin, cout, side]: [usize; 3]) -> Resul
     if facts.cudnn {
         found.extend(passes(", tf32", Precision::Tf32)?);
         found.extend(passes(", bf16", Precision::Bf16)?);
-        found.extend(device::by_our_kernels(|| passes(", ours", Precision::F32))?);
+        found.extend(Convolutions::Cudnn.during(|| passes(", cuDNN", Precision::F32))?);
+        found.extend(Convolutions::Ours.during(|| passes(", ours", Precision::F32))?);
     }
     let tiles = PoolGeometry::tiles(2);
     found.extend([

@@ -6,7 +6,7 @@
 use std::fmt;
 use std::str::FromStr;
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 
 use super::array::Array;
 use super::facts::Facts;
@@ -111,21 +111,39 @@ pub fn on_host<T>(body: impl FnOnce() -> T) -> T {
     made
 }
 
-/// Whether cuDNN is left out for now.
-static OURS: AtomicBool = AtomicBool::new(false);
-
-/// Does `body` with the card's own kernels alone, where cuDNN would be asked first, so that both can
-/// be held to the truth. Nothing else may compute meanwhile.
-pub fn by_our_kernels<T>(body: impl FnOnce() -> T) -> T {
-    OURS.store(true, Ordering::Release);
-    let made = body();
-    OURS.store(false, Ordering::Release);
-    made
+/// Who makes a card's convolutions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Convolutions {
+    /// Our kernels where they are meant to be faster, cuDNN else, and ours where it refuses.
+    Chosen,
+    /// Our kernels alone.
+    Ours,
+    /// cuDNN, and our kernels where it refuses.
+    Cudnn,
 }
 
-/// Whether cuDNN is asked for convolutions.
-pub fn asks_cudnn() -> bool {
-    cfg!(feature = "cudnn") && !OURS.load(Ordering::Acquire)
+static MAKERS: AtomicU8 = AtomicU8::new(0);
+
+impl Convolutions {
+    const ALL: [Self; 3] = [Self::Chosen, Self::Ours, Self::Cudnn];
+
+    /// Does `body` with convolutions of this maker, so that each can be held to the truth. Nothing
+    /// else may compute meanwhile.
+    pub fn during<T>(self, body: impl FnOnce() -> T) -> T {
+        let before = MAKERS.swap(self as u8, Ordering::AcqRel);
+        let made = body();
+        MAKERS.store(before, Ordering::Release);
+        made
+    }
+
+    /// Who makes them now.
+    pub fn now() -> Self {
+        if cfg!(feature = "cudnn") {
+            Self::ALL[usize::from(MAKERS.load(Ordering::Acquire))]
+        } else {
+            Self::Ours
+        }
+    }
 }
 
 /// What the driver says of the card in use; none where work is done on the host.

@@ -10,6 +10,7 @@ mod others;
 use serde::Serialize;
 
 use super::array::{Array, Real};
+use super::device::Convolutions;
 use super::facts::Facts;
 use super::geometry::ConvGeometry;
 use super::geometry::PoolGeometry;
@@ -76,7 +77,7 @@ pub fn table() -> Result<Vec<Row>> {
             rows.extend(convolution::convolutions(precision, &mut stream)?);
         }
         let ours = || convolution::convolutions(Precision::F32, &mut stream);
-        let ours = device::by_our_kernels(ours)?.into_iter();
+        let ours = Convolutions::Ours.during(ours)?.into_iter();
         rows.extend(ours.map(|row| Row { op: "conv3d, ours", ..row }));
     }
     rows.extend(convolution::dense_layers(&mut stream)?);
@@ -192,7 +193,7 @@ pub fn repetitions() -> Result<Vec<Repetition>> {
         if facts.as_ref().is_some_and(|card| card.cudnn) {
             found.extend(passes(", tf32", Precision::Tf32)?);
             found.extend(passes(", bf16", Precision::Bf16)?);
-            found.extend(device::by_our_kernels(|| passes(", ours", Precision::F32))?);
+            found.extend(Convolutions::Ours.during(|| passes(", ours", Precision::F32))?);
         }
         let tiles = PoolGeometry::tiles(2);
         found.push(test("max_pool forward", &|| {

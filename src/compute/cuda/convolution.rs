@@ -18,8 +18,8 @@ mod passes;
 use std::sync::Arc;
 
 use super::super::array::Array;
-#[cfg(feature = "cudnn")]
-use super::super::device;
+use super::super::device::Convolutions;
+use super::super::precision::Precision;
 use super::Card;
 use super::launch::{Argument, THREADS};
 use crate::{Error, Result};
@@ -106,11 +106,23 @@ fn by_cudnn(
     shapes: &Shapes,
 ) -> Result<Option<Array>> {
     #[cfg(feature = "cudnn")]
-    if device::asks_cudnn() {
+    if Convolutions::now() != Convolutions::Ours {
         return super::cudnn::made(card, pass, arrays, shapes);
     }
     let _ = (card, pass, arrays, shapes);
     Ok(None)
+}
+
+/// Output channels of a group up to which our kernel for windows side by side comes before cuDNN's:
+/// tiles of matrix products have 32 or more, most of them idle here, and a bias and a ReLU cost them
+/// a pass over the output.
+const FEW: usize = 16;
+
+/// Whether a pass that makes `outputs` channels of a group is ours first.
+fn ours(work: &Work, shapes: &Shapes<'_>, outputs: usize) -> bool {
+    let boxes = || work.near().and_then(|places| Boxes::of(places, shapes, outputs));
+    let asked = Convolutions::now() != Convolutions::Cudnn && shapes.precision == Precision::F32;
+    asked && outputs <= FEW && boxes().is_some()
 }
 
 /// `y = conv(x, w) + b`, negative numbers set to 0 with `rectify`.
@@ -124,6 +136,9 @@ pub fn forward(
     shapes: &Shapes,
     rectify: bool,
 ) -> Result<Array> {
+    if ours(&shapes.forward(), shapes, shapes.grouped()[1]) {
+        return own_forward(card, arrays, b, shapes, rectify);
+    }
     match by_cudnn(card, Pass3d::Forward, arrays, shapes)? {
         Some(y) => card.add_bias(&y, b, rectify).map(|()| y),
         None => own_forward(card, arrays, b, shapes, rectify),
@@ -135,6 +150,10 @@ pub fn forward(
 /// # Errors
 /// As [`forward`].
 pub fn grad_input(card: &Card, arrays: [&Array; 2], shapes: &Shapes) -> Result<Array> {
+    let step_of_one = shapes.geometry.stride == [1; 3];
+    if step_of_one && ours(&shapes.backward()[0], shapes, shapes.grouped()[0]) {
+        return own_grad_input(card, arrays, shapes);
+    }
     match by_cudnn(card, Pass3d::ByInput, arrays, shapes)? {
         Some(dx) => Ok(dx),
         None => own_grad_input(card, arrays, shapes),
