@@ -5,7 +5,8 @@
 //! weights in two dimensions, 1/6 for edges and 1/12 for corners, are the binomial kernel 1 2 1
 //! along each axis without its middle; in three dimensions the same kernel gives 1/14 for the 6
 //! faces, 1/28 for the 12 edges and 1/56 for the 8 corners, sum 1. At the border of the grid the
-//! weights that exist are scaled to sum 1. The equations L u = W k (L the graph's Laplacian,
+//! weights that exist are scaled to sum 1. Sums are taken an axis after the other, over the whole grid.
+//! The equations L u = W k (L the graph's Laplacian,
 //! symmetric and positive definite) are solved by conjugate gradients.
 
 use crate::image::Grid;
@@ -17,93 +18,74 @@ pub const TOLERANCE: f64 = 1e-5;
 /// Most steps; more than any image of a head needs.
 const STEPS: usize = 2000;
 
-/// Offsets along i, j, k with their weights.
-fn kernel() -> Vec<([isize; 3], f64)> {
-    let weight = |d: &[isize; 3]| [1.0 / 14.0, 1.0 / 28.0, 1.0 / 56.0][moved(d) - 1];
-    let all = (0..27).map(|n: isize| [n % 3 - 1, n / 3 % 3 - 1, n / 9 - 1]);
-    all.filter(|d| moved(d) > 0).map(|d| (d, weight(&d))).collect()
-}
+/// Sum of the weights of 1 2 1 along each axis, without the middle.
+const ALL: f64 = 56.0;
+/// The middle.
+const MIDDLE: f64 = 8.0;
 
-/// Axes along which an offset moves: 1 face, 2 edge, 3 corner.
-fn moved(d: &[isize; 3]) -> usize {
-    d.iter().filter(|x| **x != 0).count()
-}
-
-/// The equations: which voxels are asked for, and their neighbours.
+/// The equations: which voxels are asked for, on the whole grid.
 struct System {
-    /// Number of an unknown per voxel, or none.
-    number: Vec<u32>,
+    shape: [usize; 3],
     /// Voxel of each unknown.
     unknown: Vec<usize>,
     /// Sum of the weights that exist at each unknown.
     weights: Vec<f64>,
-    kernel: Vec<([isize; 3], f64)>,
-    shape: [usize; 3],
+    /// A number per voxel, 0 where nothing is unknown.
+    field: Vec<f64>,
+    /// Room for the sums of an axis.
+    sums: Vec<f64>,
 }
 
-/// Number of a voxel that is known.
-const KNOWN: u32 = u32::MAX;
+/// `x[v − step] + 2 x[v] + x[v + step]` along an axis of `length` voxels `step` apart, into `y`.
+fn along(x: &[f64], y: &mut [f64], length: usize, step: usize) {
+    for (x, y) in x.chunks_exact(length * step).zip(y.chunks_exact_mut(length * step)) {
+        y.iter_mut().zip(x).for_each(|(y, x)| *y = 2.0 * x);
+        let last = x.len() - step;
+        y[step..].iter_mut().zip(&x[..last]).for_each(|(y, x)| *y += x);
+        y[..last].iter_mut().zip(&x[step..]).for_each(|(y, x)| *y += x);
+    }
+}
 
 impl System {
     fn new(grid: &Grid, missing: &[usize]) -> Self {
-        let mut number = vec![KNOWN; grid.len()];
-        for (n, &v) in missing.iter().enumerate() {
-            number[v] = n as u32;
-        }
-        let (kernel, shape) = (kernel(), grid.shape());
-        let mut system =
-            Self { number, unknown: missing.to_vec(), weights: Vec::new(), kernel, shape };
-        system.weights = (0..missing.len())
-            .map(|n| {
-                let mut sum = 0.0;
-                system.around(n, |_, w| sum += w);
-                sum
-            })
-            .collect();
+        let shape @ [ni, nj, nk] = grid.shape();
+        let room = || vec![0.0; grid.len()];
+        let (unknown, weights) = (missing.to_vec(), Vec::new());
+        let mut system = Self { shape, unknown, weights, field: room(), sums: room() };
+        // 1 2 1 sums to 4 within the grid and to less at its border.
+        let sum =
+            |x: usize, n: usize| 2.0 + f64::from(u8::from(x > 0)) + f64::from(u8::from(x + 1 < n));
+        let all = |&v: &usize| sum(v % ni, ni) * sum(v / ni % nj, nj) * sum(v / (ni * nj), nk);
+        system.weights = missing.iter().map(|v| (all(v) - MIDDLE) / ALL).collect();
         system
     }
 
-    /// Calls with the voxel and the weight of every neighbour within the grid.
-    fn around(&self, n: usize, mut call: impl FnMut(usize, f64)) {
-        let (v, [ni, nj, nk]) = (self.unknown[n], self.shape);
-        let (i, j, k) = (v % ni, v / ni % nj, v / (ni * nj));
-        let (up, over) = (ni as isize, (ni * nj) as isize);
-        let deep = [(i, ni), (j, nj), (k, nk)].iter().all(|(x, n)| *x > 0 && x + 1 < *n);
-        for ([a, b, c], w) in &self.kernel {
-            let within =
-                |x: usize, d: isize, n: usize| x.checked_add_signed(d).is_some_and(|x| x < n);
-            if deep || (within(i, *a, ni) && within(j, *b, nj) && within(k, *c, nk)) {
-                call(v.wrapping_add_signed(a + b * up + c * over), *w);
-            }
-        }
+    /// W of the field: the weighted sum of every unknown's neighbours.
+    fn around(&mut self) -> Vec<f64> {
+        let [ni, nj, nk] = self.shape;
+        let own: Vec<f64> = self.unknown.iter().map(|&v| self.field[v]).collect();
+        along(&self.field, &mut self.sums, ni, 1);
+        along(&self.sums, &mut self.field, nj, ni);
+        along(&self.field, &mut self.sums, nk, ni * nj);
+        let sums = self.unknown.iter().map(|&v| self.sums[v]);
+        sums.zip(own).map(|(sum, own)| (sum - MIDDLE * own) / ALL).collect()
     }
 
     /// L u.
-    fn apply(&self, u: &[f64]) -> Vec<f64> {
-        let one = |n: usize| {
-            let mut sum = self.weights[n] * u[n];
-            self.around(n, |v, w| {
-                if self.number[v] != KNOWN {
-                    sum -= w * u[self.number[v] as usize];
-                }
-            });
-            sum
-        };
-        (0..u.len()).map(one).collect()
+    fn apply(&mut self, u: &[f64]) -> Vec<f64> {
+        self.field.fill(0.0);
+        self.unknown.iter().zip(u).for_each(|(&v, u)| self.field[v] = *u);
+        let mut made = self.around();
+        let own = self.weights.iter().zip(u);
+        made.iter_mut().zip(own).for_each(|(made, (weight, u))| *made = weight * u - *made);
+        made
     }
 
     /// W k: what the known neighbours give.
-    fn right(&self, image: &[f32]) -> Vec<f64> {
-        let one = |n: usize| {
-            let mut sum = 0.0;
-            self.around(n, |v, w| {
-                if self.number[v] == KNOWN {
-                    sum += w * f64::from(image[v]);
-                }
-            });
-            sum
-        };
-        (0..self.unknown.len()).map(one).collect()
+    fn right(&mut self, image: &[f32]) -> Vec<f64> {
+        self.field.iter_mut().zip(image).for_each(|(field, x)| *field = f64::from(*x));
+        self.unknown.iter().for_each(|&v| self.field[v] = 0.0);
+        self.around()
     }
 }
 
@@ -123,7 +105,7 @@ pub fn linear(grid: &Grid, image: &[f32], missing: &[usize]) -> Result<Vec<f64>,
     if missing.len() >= grid.len() {
         return undefined("no voxel is left to impute the others from");
     }
-    let system = System::new(grid, missing);
+    let mut system = System::new(grid, missing);
     let right = system.right(image);
     let aim = TOLERANCE * TOLERANCE * dot(&right, &right);
     let mut u = vec![0.0; missing.len()];
@@ -153,14 +135,23 @@ mod tests {
         Grid::centred([9, 8, 7], [1.0; 3]).expect("grid")
     }
 
+    /// ROAD has 1/6 for the 4 edges and 1/12 for the 4 corners, a ratio of two; the weights sum to 1.
     #[test]
-    fn the_weights_sum_to_one_and_are_those_of_two_dimensions_in_a_plane() {
-        let all = kernel();
-        assert_eq!(all.len(), 26);
-        assert!((all.iter().map(|k| k.1).sum::<f64>() - 1.0).abs() < 1e-15);
-        // ROAD has 1/6 for the 4 edges and 1/12 for the 4 corners: a ratio of two
-        let of = |n: usize| all.iter().find(|k| moved(&k.0) == n).expect("one").1;
-        assert!((of(1) / of(2) - 2.0).abs() < 1e-12 && (of(2) / of(3) - 2.0).abs() < 1e-12);
+    fn the_weights_are_those_of_two_dimensions_in_a_plane() {
+        let grid = Grid::centred([5, 5, 5], [1.0; 3]).expect("grid");
+        let middle = 62;
+        let weight = |v: usize| {
+            let mut system = System::new(&grid, &[middle]);
+            let mut image = vec![0.0; grid.len()];
+            image[v] = 1.0;
+            system.right(&image)[0]
+        };
+        let (face, edge, corner) = (middle + 1, middle + 6, middle + 31);
+        let [a, b, c] = [face, edge, corner].map(weight);
+        assert!([a * 14.0, b * 28.0, c * 56.0].iter().all(|one| (one - 1.0).abs() < 1e-12));
+        let all: f64 = (0..grid.len()).map(weight).sum();
+        assert!((all - 1.0).abs() < 1e-12 && weight(middle) == 0.0 && weight(middle + 2) == 0.0);
+        assert_eq!(System::new(&grid, &[middle]).weights, [1.0]);
     }
 
     #[test]
