@@ -246,17 +246,24 @@ impl Array {
         by_type!(self, T => Ok(self.host::<T>()?.iter().map(|v| v.wide()).collect()))
     }
 
-    /// [`Array::to_f64`] of several small arrays: where they are on a card, it is waited for once.
+    /// [`Array::to_f64`] of several small arrays: a card is waited for once for all those it has.
     ///
     /// # Errors
     /// `E-DEVICE-003` when the card fails.
     pub fn all_to_f64(arrays: &[&Self]) -> Result<Vec<Vec<f64>>> {
         #[cfg(feature = "cuda")]
-        if let [first, _, ..] = arrays
-            && arrays.iter().all(|a| !a.on_host() && !a.is_empty())
-            && let Some(card) = first.card()?
         {
-            return card.gathered(arrays);
+            let there: Vec<&Self> = arrays.iter().copied().filter(|a| !a.on_host()).collect();
+            if let [first, _, ..] = there[..]
+                && let Some(card) = first.card()?
+            {
+                let mut all = card.gathered(&there)?.into_iter();
+                let next = |a: &&Self| match a.on_host() {
+                    true => a.to_f64(),
+                    false => Ok(all.next().unwrap_or_default()),
+                };
+                return arrays.iter().map(next).collect();
+            }
         }
         arrays.iter().map(|a| a.to_f64()).collect()
     }
@@ -313,7 +320,10 @@ impl Array {
     /// # Errors
     /// `E-DEVICE-003` when the card fails.
     pub fn sums(&self) -> Result<(f64, f64)> {
-        on_card!(self, card => Ok(card.row_sums(self, 1)?[0]));
+        on_card!(self, card => {
+            let sums = card.row_sums(self, 1)?.to_f64()?;
+            Ok((sums[0], sums[1]))
+        });
         by_type!(self, T => {
             let [sum, mass] = sum_and_mass(self.host::<T>()?);
             Ok((sum, mass))

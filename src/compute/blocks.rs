@@ -206,18 +206,18 @@ pub fn crop(y: &Array, small: [usize; 5], before: Border, ws: &mut Workspace) ->
     Ok(x)
 }
 
-/// Per sample: Σ over the border alone, in order, in f64.
+/// Σ over the border alone per sample, `[n]` in f64, in order. They stay where `y` is.
 ///
 /// # Errors
 /// As [`crop`].
-pub fn border_sums(y: &Array, small: [usize; 5], before: Border) -> Result<Vec<f64>> {
+pub fn border_sums(y: &Array, small: [usize; 5], before: Border) -> Result<Array> {
     let large = super::five(y, "pad output")?;
     if small[0] != large[0] || (0..4).any(|a| small[a + 1] + before[a] > large[a + 1]) {
         return Err(Error::shape("pad output", small, large));
     }
     on_card!(y, card => card.border_sums(y, &small, before));
     let within = |a: usize, at: usize| (before[a]..before[a] + small[a + 1]).contains(&at);
-    let [_, c, k, j, i] = large;
+    let [n, c, k, j, i] = large;
     by_type!(y, T => {
         let samples = y.host::<T>()?.chunks(c * k * j * i);
         let outside = |sample: &[T]| {
@@ -232,7 +232,7 @@ pub fn border_sums(y: &Array, small: [usize; 5], before: Border) -> Result<Vec<f
             }
             sum
         };
-        Ok(samples.map(outside).collect())
+        Array::from_vec(samples.map(outside).collect(), &[n])
     })
 }
 

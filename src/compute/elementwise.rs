@@ -247,19 +247,22 @@ pub fn per_sample(x: &Array, values: &[f64], ws: &mut Workspace) -> Result<Array
     Ok(y)
 }
 
-/// Per sample (the first axis): the least and the largest number.
+/// The least and the largest number per sample (the first axis), `[n, 2]` in f64. They stay where
+/// `x` is.
 ///
 /// # Errors
 /// `E-DEVICE-003` when the card fails.
-pub fn ranges(x: &Array) -> Result<Vec<(f64, f64)>> {
+pub fn ranges(x: &Array) -> Result<Array> {
     on_card!(x, card => card.ranges(x));
     let len = (x.len() / x.shape()[0].max(1)).max(1);
     by_type!(x, T => {
         let range = |sample: &[T]| {
-            let start = (f64::INFINITY, f64::NEG_INFINITY);
-            sample.iter().fold(start, |(low, high), v| (low.min(v.wide()), high.max(v.wide())))
+            let start = [f64::INFINITY, f64::NEG_INFINITY];
+            sample.iter().fold(start, |[low, high], v| [low.min(v.wide()), high.max(v.wide())])
         };
-        Ok(x.host::<T>()?.par_chunks(len).map(range).collect())
+        let all: Vec<[f64; 2]> = x.host::<T>()?.par_chunks(len).map(range).collect();
+        let samples = all.len();
+        Array::from_vec(all.into_flattened(), &[samples, 2])
     })
 }
 
@@ -281,12 +284,28 @@ pub fn part(x: &Array, positive: bool, ws: &mut Workspace) -> Result<Array> {
     Ok(y)
 }
 
-/// Whether any number is below zero.
+/// How many numbers of each sample (the first axis) are below zero, `[n]` in f64. They stay where
+/// `x` is.
+///
+/// # Errors
+/// `E-DEVICE-003` when the card fails.
+pub fn negatives(x: &Array) -> Result<Array> {
+    on_card!(x, card => card.negatives(x));
+    let len = (x.len() / x.shape()[0].max(1)).max(1);
+    by_type!(x, T => {
+        let count = |sample: &[T]| sample.iter().filter(|v| **v < T::ZERO).count() as f64;
+        let counts: Vec<f64> = x.host::<T>()?.par_chunks(len).map(count).collect();
+        let samples = counts.len();
+        Array::from_vec(counts, &[samples])
+    })
+}
+
+/// Whether any number is below zero. The host looks no further than the first; a card is waited for.
 ///
 /// # Errors
 /// `E-DEVICE-003` when the card fails.
 pub fn any_negative(x: &Array) -> Result<bool> {
-    on_card!(x, card => card.any_negative(x));
+    on_card!(x, card => Ok(card.negatives(x)?.to_f64()?.iter().any(|count| *count > 0.0)));
     by_type!(x, T => {
         let negative = |piece: &[T]| piece.iter().fold(false, |any, &v| any | (v < T::ZERO));
         Ok(x.host::<T>()?.par_chunks(PIECE).any(negative))

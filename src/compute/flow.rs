@@ -70,11 +70,11 @@ pub fn places(tiles: &Tiles, winners: &[u8], visit: &mut impl FnMut(usize, usize
 }
 
 impl Flow<'_> {
-    /// Per sample: Σ and Σ|·|.
+    /// Σ and Σ|·| per sample, as [`sample_sums`].
     ///
     /// # Errors
     /// `E-DEVICE-003` when the card fails.
-    pub fn sums(&self) -> Result<Vec<(f64, f64)>> {
+    pub fn sums(&self) -> Result<Array> {
         match self {
             Self::Whole(r) => sample_sums(r),
             Self::Winners(r) => sample_sums(&r.values),

@@ -81,12 +81,10 @@ impl Stabiliser {
 pub struct Quotient {
     /// `s`, shaped like `z`.
     pub s: Array,
-    /// Per sample: what the stabiliser took at outputs with z ≠ 0.
-    pub stabiliser: Vec<f64>,
-    /// Per sample: relevance at outputs with z = 0, where no contribution can take it.
-    pub degenerate: Vec<f64>,
-    /// Σ s per sample and channel, row by row.
-    pub by_channel: Vec<f64>,
+    /// Sums per sample and channel, or per sample where a channel is one number, `[rows, 3]` in
+    /// f64: what the stabiliser took at outputs with z ≠ 0; relevance at outputs with z = 0, where
+    /// no contribution can take it; Σ s. They stay where they were made.
+    pub bins: Array,
 }
 
 /// Which outputs a quotient serves, and how much of their relevance.
@@ -256,19 +254,21 @@ pub fn quotient(
             }
         }
     });
-    let per_sample: Vec<Bins> = bins
-        .chunks((bins.len() / samples.max(1)).max(1))
-        .map(|sample| sample.iter().fold(Bins::default(), added))
-        .collect();
-    let (stabiliser, degenerate) = per_sample.iter().map(|b| (b[0], b[1])).unzip();
-    let by_channel = match voxels {
-        1 => z.to_f64()?,
-        _ => bins.iter().map(|b| b[2]).collect(),
-    };
-    Ok(Quotient { s: z, stabiliser, degenerate, by_channel })
+    let rows = bins.len();
+    Ok(Quotient { s: z, bins: Array::from_vec(bins.into_flattened(), &[rows, 3])? })
 }
 
-/// Whether any relevance comes to outputs where `z` is positive, or negative.
+/// What a stabiliser and outputs of 0 took per sample, from the [`Quotient::bins`] of so many.
+pub fn taken(bins: &[f64], samples: usize) -> Vec<[f64; 2]> {
+    let (rows, _) = bins.as_chunks::<3>();
+    let of = |sample: &[Bins]| {
+        let [stabiliser, degenerate, _] = sample.iter().fold(Bins::default(), added);
+        [stabiliser, degenerate]
+    };
+    rows.chunks((rows.len() / samples.max(1)).max(1)).map(of).collect()
+}
+
+/// Whether any relevance comes to outputs where `z` is positive, or negative. A card is waited for.
 ///
 /// # Errors
 /// [`crate::Error::Internal`] when the arrays are not in one place;
@@ -309,19 +309,21 @@ fn root_mean_square<T: Real>(z: &[T]) -> f64 {
     (dot(z, z) / z.len().max(1) as f64).sqrt()
 }
 
-/// Per sample: (Σ, Σ|·|), in pieces added in order.
+/// Σ and Σ|·| per sample, `[n, 2]` in f64, in pieces added in order. They stay where `x` is.
 ///
 /// # Errors
 /// `E-DEVICE-003` when the card fails.
-pub fn sample_sums(x: &Array) -> Result<Vec<(f64, f64)>> {
+pub fn sample_sums(x: &Array) -> Result<Array> {
     on_card!(x, card => card.row_sums(x, x.shape()[0]));
     let len = (x.len() / x.shape()[0]).max(1);
-    let add = |a: (f64, f64), b: &[f64; 2]| (a.0 + b[0], a.1 + b[1]);
+    let add = |a: [f64; 2], b: &[f64; 2]| [a[0] + b[0], a[1] + b[1]];
     by_type!(x, T => {
         let of = |sample: &[T]| {
             let pieces: Vec<[f64; 2]> = sample.par_chunks(PIECE).map(sum_and_mass).collect();
-            pieces.iter().fold((0.0, 0.0), add)
+            pieces.iter().fold([0.0; 2], add)
         };
-        Ok(x.host::<T>()?.par_chunks(len).map(of).collect())
+        let sums: Vec<[f64; 2]> = x.host::<T>()?.par_chunks(len).map(of).collect();
+        let samples = sums.len();
+        Array::from_vec(sums.into_flattened(), &[samples, 2])
     })
 }

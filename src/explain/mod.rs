@@ -2,8 +2,11 @@
 
 pub mod backward;
 pub mod batch;
+pub mod booked;
 pub mod composite;
 mod glob;
+mod journal;
+mod known;
 pub mod ledger;
 pub mod methods;
 pub mod propagate;

@@ -60,13 +60,14 @@ pub(super) fn explain_on(
     let rules = composite.assign(graph);
     let trace = graph.trace_on(from, unchanged, &by_sign(&rules), ws)?;
     let last = logits_node(graph)?;
-    let Seeded { scores, relevance: first, .. } = seed(&trace.outputs[last], starts)?;
-    let logits = trace.outputs[last].to_f64()?;
+    let logits = trace.outputs[last].fetched()?;
+    let Seeded { scores, relevance: first, .. } = seed(&logits, starts)?;
+    let (logits, samples) = (logits.to_f64()?, starts.len());
     let first = first.beside(&trace.outputs[last])?;
-    let walk = Walk::new(graph, &trace, composite, rules)?;
-    let walk = walk.down(graph, (last, first), &mut |_, _| Ok(()), ws)?;
+    let walk = Walk::new(graph, &trace, composite, rules, (last, first))?;
+    let walk = walk.down(graph, &mut |_, _| Ok(()), ws)?;
+    let (ledgers, sinks) = walk.journal.closed(samples)?;
     let relevance = walk.input.ok_or_else(unmet)?.at_rest()?;
-    let (ledgers, sinks) = (walk.ledgers, walk.sinks);
     Ok((Explanation { scores, logits, relevance, ledgers, sinks }, trace))
 }
 
@@ -103,8 +104,8 @@ fn handed_down(
     if shape != relevance.shape() {
         return Err(Error::shape("relevance of a layer", shape, relevance.shape()));
     }
-    let walk = Walk::new(graph, &trace, composite, rules)?;
-    let input = walk.down(graph, (at, relevance), look, ws)?.input.ok_or_else(unmet)?;
+    let walk = Walk::new(graph, &trace, composite, rules, (at, relevance))?;
+    let input = walk.down(graph, look, ws)?.input.ok_or_else(unmet)?;
     trace.recycle(ws);
     input.at_rest()
 }

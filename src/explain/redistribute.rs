@@ -5,6 +5,7 @@
 //! to one, per sample:
 //! received = handed on + bias + stabiliser + degenerate, each summed on its own.
 
+use super::booked::Booked;
 use super::terms::{BiasPolicy, Bounds, Feed, Group, Outputs, Tune, Way};
 use crate::Result;
 use crate::compute::conv3d::Sums;
@@ -14,19 +15,13 @@ use crate::compute::{Array, Workspace, elementwise, relevance};
 use crate::model::graph::accumulate;
 use crate::model::layer::Affine;
 
-/// Where the relevance of one layer went; sums are per sample.
+/// Where the relevance of one layer went.
 #[derive(Debug)]
 pub struct Share {
     /// Relevance of the input, shaped like it.
     pub input: Array,
-    /// Taken by the bias.
-    pub bias: Vec<f64>,
-    /// The same per channel `[n, channels]`, with [`BiasPolicy::Sink`] and a bias.
-    pub sink: Option<Vec<f64>>,
-    /// Taken by the stabiliser.
-    pub stabiliser: Vec<f64>,
-    /// At outputs the group cannot serve.
-    pub degenerate: Vec<f64>,
+    /// What bias, stabiliser and outputs that a group cannot serve took.
+    pub booked: Booked,
 }
 
 /// What a term sees of an input without negative numbers, or of one with them.
@@ -129,7 +124,8 @@ fn sum<'x>(
 }
 
 /// Whether any relevance comes to the outputs a group serves. Groups that look at each other's
-/// sums are always made.
+/// sums are always made. A card is waited for, which pays: behind a ReLU nothing comes to negative
+/// outputs, and the layer's work is halved.
 fn served(group: &Group, z: &Array, r: &Flow<'_>, way: &Way<'_>) -> Result<bool> {
     match group.outputs {
         Outputs::Negative if !way.rescue => relevance::comes_to(r, z, false),
@@ -138,22 +134,20 @@ fn served(group: &Group, z: &Array, r: &Flow<'_>, way: &Way<'_>) -> Result<bool>
     }
 }
 
-/// Redistributes `r`, relevance of the layer's output `z`, to the layer's input `x`.
+/// Redistributes `r`, relevance of the layer's output `z`, to the layer's input `x`; `signed` says
+/// whether that has negative numbers.
 ///
 /// # Errors
 /// [`crate::Error::Shape`] when shapes do not fit.
 pub fn redistribute(
     layer: &dyn Affine,
-    x: &Array,
+    (x, signed): (&Array, bool),
     z: &Array,
     r: &Flow<'_>,
     way: &Way<'_>,
     ws: &mut Workspace,
 ) -> Result<Share> {
-    let zeros = || vec![0.0; x.shape()[0]];
-    let (mut bias, mut stabiliser, mut degenerate) = (zeros(), zeros(), zeros());
-    let (mut total, mut sink): (Option<Array>, Option<Vec<f64>>) = (None, None);
-    let signed = elementwise::any_negative(x)?;
+    let (mut total, mut booked) = (None, Booked::nothing(x.shape()[0]));
     // Which neurons have one sign only is known when both sums are.
     let at_once = if way.rescue && way.groups.len() == 2 { 2 } else { 1 };
     for groups in way.groups.chunks(at_once) {
@@ -168,18 +162,9 @@ pub fn redistribute(
             parts.push(part);
         }
         let quotients = quotients(groups, sums, (r, z), way, ws)?;
-        for (Parts { fed, weights, bias: b, sums }, q) in parts.into_iter().flatten().zip(quotients)
-        {
-            add(&mut stabiliser, &q.stabiliser);
-            add(&mut degenerate, &q.degenerate);
-            if let Some(b) = b {
-                let share = of_bias(&q.by_channel, &b)?;
-                let per_sample = share.chunks(b.len().max(1)).map(|c| c.iter().sum());
-                add(&mut bias, &per_sample.collect::<Vec<f64>>());
-                if way.bias == BiasPolicy::Sink {
-                    add(sink.get_or_insert_with(|| vec![0.0; share.len()]), &share);
-                }
-            }
+        let parts = parts.into_iter().flatten();
+        for (Parts { fed, weights, bias, sums }, q) in parts.zip(quotients) {
+            booked.divide(q.bins, bias.map(|b| (b, &q.s)), way.bias == BiasPolicy::Sink)?;
             let used: Vec<&Array> = weights.iter().collect();
             let back = layer.transpose_all(&q.s, &used, x, sums, ws)?;
             for (fed, back) in fed.into_iter().zip(back) {
@@ -196,7 +181,7 @@ pub fn redistribute(
         Some(input) => input,
         None => x.zeros_like_type(x.shape())?,
     };
-    Ok(Share { input, bias, sink, stabiliser, degenerate })
+    Ok(Share { input, booked })
 }
 
 /// The quotients of the groups that have sums; each is written over its sum unless the other
@@ -228,14 +213,4 @@ fn quotients(
     }
     sums.into_iter().flatten().for_each(|sum| ws.give(sum));
     Ok(made)
-}
-
-/// The share of a bias per sample and channel, from `Σ s` of each.
-fn of_bias(by_channel: &[f64], bias: &Array) -> Result<Vec<f64>> {
-    let bias = bias.to_f64()?;
-    Ok(by_channel.iter().zip(bias.iter().cycle()).map(|(s, b)| s * b).collect())
-}
-
-fn add(sum: &mut [f64], more: &[f64]) {
-    sum.iter_mut().zip(more).for_each(|(s, m)| *s += m);
 }

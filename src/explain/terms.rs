@@ -148,6 +148,12 @@ impl Group {
         self.terms.iter().filter(move |t| signed || t.feed != Feed::Negative)
     }
 
+    /// Whether what it does depends on there being negative numbers in the input.
+    pub(super) fn asks_for_negatives(&self) -> bool {
+        let parts = |t: &Term| matches!(t.feed, Feed::Positive | Feed::Negative);
+        self.terms.iter().any(parts) || self.sums(true) != self.sums(false)
+    }
+
     /// How its sums may be made. Contributions of one sign do not cancel: a sum that is small
     /// beside its neighbours comes from an output, and with it relevance, that is at most as
     /// large, so rounding relative to the neighbours stays relative to their relevance.

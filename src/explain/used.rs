@@ -81,7 +81,7 @@ impl Composite {
             node.layer.role(),
             applied,
         ) {
-            (Role::Affine(_) | Role::PerSample(_), Some(a)) if a.rule.card.id != "pass" => {
+            (Role::Affine(_) | Role::PerSample(_), Some(a)) if !a.passes() => {
                 Some(Used::of(&node.name, &a))
             }
             (Role::Proportional | Role::Merge, _) => {

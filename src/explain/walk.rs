@@ -1,10 +1,11 @@
 //! Relevance on its way down the graph: what each layer receives, hands on and books.
 
+use super::booked::Booked;
 use super::composite::Composite;
-use super::ledger::LedgerLine;
+use super::journal::{Journal, Line, Sums};
+use super::known::Known;
 use super::redistribute::{Share, redistribute};
 use super::rules::Applied;
-use super::terms::Bounds;
 use crate::compute::flow::{Flow, Winners};
 use crate::compute::relevance::Served;
 use crate::compute::{Array, Precision, Workspace, blocks, elementwise, five, relevance};
@@ -20,66 +21,52 @@ pub(super) struct Walk<'a> {
     composite: &'a Composite,
     /// Per node.
     rules: Vec<Option<Applied>>,
-    /// Bounds of each sample's input; empty where the composite states them.
-    bounds: Vec<(f64, f64)>,
-    pub(super) sinks: Vec<(String, Array)>,
+    known: Known,
     received: Vec<Option<Received<'a>>>,
     pub(super) input: Option<Array>,
-    pub(super) ledgers: Vec<Vec<LedgerLine>>,
+    pub(super) journal: Journal,
 }
 
-/// Relevance that came to a node, with its Σ and Σ|·| per sample once they are known.
+/// Relevance that came to a node, with its Σ and Σ|·| per sample once they are asked for.
 struct Received<'t> {
     flow: Flow<'t>,
-    sums: Option<Vec<(f64, f64)>>,
+    sums: Option<Sums>,
 }
 
-/// What a layer did with its relevance: what each input gets and the bins per sample.
+/// What a layer did with its relevance.
 struct Handed<'t> {
+    /// What each input gets.
     inputs: Vec<Flow<'t>>,
     /// Whether the one input gets the very numbers that came.
     same: bool,
     rule: String,
-    bias: Vec<f64>,
-    /// Of the bias, per sample and channel.
-    sink: Option<Vec<f64>>,
-    stabiliser: Vec<f64>,
-    degenerate: Vec<f64>,
+    /// Where the rest went, of the samples in turn.
+    booked: Vec<Booked>,
 }
 
 impl<'a> Walk<'a> {
+    /// A walk from the relevance of the outputs of node `at`.
     pub(super) fn new(
         graph: &Graph,
         trace: &'a Trace,
         composite: &'a Composite,
         rules: Vec<Option<Applied>>,
+        (at, first): (usize, Array),
     ) -> Result<Self> {
-        let usual = |(low, high): (f64, f64)| (low.min(-3.0), high.max(3.0));
-        let ranges = match composite.bounds {
-            Some(_) => Vec::new(),
-            None => elementwise::ranges(&trace.input)?,
-        };
-        Ok(Self {
-            trace,
-            composite,
-            rules,
-            bounds: ranges.into_iter().map(usual).collect(),
-            sinks: Vec::new(),
-            received: graph.nodes().iter().map(|_| None).collect(),
-            input: None,
-            ledgers: (0..trace.input.shape()[0]).map(|_| Vec::new()).collect(),
-        })
+        let known = Known::of(graph, trace, composite, &rules, at)?;
+        let mut received: Vec<Option<Received<'a>>> = graph.nodes().iter().map(|_| None).collect();
+        received[at] = Some(Received { flow: Flow::Whole(first), sums: None });
+        let (input, journal) = (None, Journal::default());
+        Ok(Self { trace, composite, rules, known, received, input, journal })
     }
 
-    /// From the relevance of a node's outputs to the input.
+    /// Down to the input.
     pub(super) fn down(
         mut self,
         graph: &Graph,
-        (at, first): (usize, Array),
         look: &mut dyn FnMut(&Node, &Array) -> Result<()>,
         ws: &mut Workspace,
     ) -> Result<Self> {
-        self.received[at] = Some(Received { flow: Flow::Whole(first), sums: None });
         for (n, node) in graph.nodes().iter().enumerate().rev() {
             let Some(r) = self.received[n].take() else { continue };
             if matches!(node.layer.role(), Role::Affine(_)) {
@@ -94,33 +81,23 @@ impl<'a> Walk<'a> {
         let node = &graph.nodes()[n];
         let before = match r.sums {
             Some(sums) => sums,
-            None => r.flow.sums()?,
+            None => self.journal.keep(r.flow.sums()?),
         };
         let handed = self.hand_on(graph, n, r.flow, ws)?;
-        let after: Vec<Vec<(f64, f64)>> = if handed.same {
-            vec![before.clone()]
+        let after: Vec<Sums> = if handed.same {
+            vec![before]
         } else {
-            handed.inputs.iter().map(Flow::sums).collect::<Result<_>>()?
+            let sums = handed.inputs.iter().map(Flow::sums);
+            sums.map(|sums| Ok(self.journal.keep(sums?))).collect::<Result<_>>()?
         };
-        for (sample, ledger) in self.ledgers.iter_mut().enumerate() {
-            ledger.push(LedgerLine {
-                layer: node.name.clone(),
-                kind: node.layer.card().id.to_owned(),
-                rule: handed.rule.clone(),
-                received: before[sample].0,
-                handed_on: after.iter().map(|a| a[sample].0).sum(),
-                bias: handed.bias[sample],
-                stabiliser: handed.stabiliser[sample],
-                degenerate: handed.degenerate[sample],
-                mass: before[sample].1,
-                mass_handed_on: after.iter().map(|a| a[sample].1).sum(),
-            });
-        }
-        if let Some(sink) = handed.sink {
-            let samples = self.ledgers.len().max(1);
-            let shape = [samples, sink.len() / samples];
-            self.sinks.push((node.name.clone(), Array::from_vec(sink, &shape)?));
-        }
+        self.journal.write(Line {
+            layer: node.name.clone(),
+            kind: node.layer.card().id,
+            rule: handed.rule,
+            received: before,
+            handed_on: after.clone(),
+            booked: handed.booked,
+        });
         for ((from, flow), sums) in node.inputs.iter().zip(handed.inputs).zip(after) {
             match from {
                 From::Input => accumulate(&mut self.input, flow.whole(ws)?, ws)?,
@@ -131,13 +108,7 @@ impl<'a> Walk<'a> {
     }
 
     /// Adds to what has already come to a node.
-    fn receive(
-        &mut self,
-        n: usize,
-        flow: Flow<'a>,
-        sums: Vec<(f64, f64)>,
-        ws: &mut Workspace,
-    ) -> Result<()> {
+    fn receive(&mut self, n: usize, flow: Flow<'a>, sums: Sums, ws: &mut Workspace) -> Result<()> {
         let slot = &mut self.received[n];
         *slot = Some(match slot.take() {
             None => Received { flow, sums: Some(sums) },
@@ -161,15 +132,12 @@ impl<'a> Walk<'a> {
         let node = &graph.nodes()[n];
         let inputs: Vec<&Array> = node.inputs.iter().map(|&f| self.trace.at(f)).collect();
         let output = &self.trace.outputs[n];
-        let none = || vec![0.0; self.ledgers.len()];
+        let nothing = || Booked::nothing(self.trace.input.shape()[0]);
         let flows = |inputs: Vec<Flow<'a>>, rule: &str| Handed {
             inputs,
             same: false,
             rule: rule.to_owned(),
-            bias: none(),
-            sink: None,
-            stabiliser: none(),
-            degenerate: none(),
+            booked: vec![nothing()],
         };
         let plain = |inputs: Vec<Array>, rule: &str| {
             flows(inputs.into_iter().map(Flow::Whole).collect(), rule)
@@ -202,13 +170,16 @@ impl<'a> Walk<'a> {
             Role::Border(before) => {
                 let r = r.whole(ws)?;
                 let within = five(inputs[0], "input of a border")?;
-                let degenerate = blocks::border_sums(&r, within, before)?;
+                let booked = vec![Booked::of_border(blocks::border_sums(&r, within, before)?)];
                 let inner = blocks::crop(&r, within, before, ws)?;
                 ws.give(r);
-                Ok(Handed { degenerate, ..plain(vec![inner], "within") })
+                Ok(Handed { booked, ..plain(vec![inner], "within") })
             }
             Role::PerSample(layer) => {
                 let r = r.whole(ws)?;
+                if self.applied(n, node)?.passes() {
+                    return Ok(plain(vec![r], "pass"));
+                }
                 let handed = self.per_sample(n, node, layer, &r, ws);
                 ws.give(r);
                 handed
@@ -229,49 +200,34 @@ impl<'a> Walk<'a> {
                 r.recycle(ws);
                 let shares = back(&q.s, ws)?;
                 ws.give(q.s);
+                let mut booked = nothing();
+                booked.divide(q.bins, None, false)?;
                 let mut handed = Vec::with_capacity(shares.len());
                 for (x, share) in inputs.iter().zip(shares) {
                     handed.push(elementwise::times(x, &share, ws)?);
                     ws.give(share);
                 }
-                let (stabiliser, degenerate) = (q.stabiliser, q.degenerate);
-                Ok(Handed { stabiliser, degenerate, ..plain(handed, "norm") })
+                Ok(Handed { booked: vec![booked], ..plain(handed, "norm") })
             }
             Role::Affine(affine) => {
                 let applied = self.applied(n, node)?;
-                if applied.rule.card.id == "pass" {
+                if applied.passes() {
                     let r = r.whole(ws)?;
                     keeps_shape(node, inputs[0], &r)?;
                     return Ok(same(Flow::Whole(r)));
                 }
                 let groups = applied.groups();
-                let way = applied.way(&groups, self.bounds(None));
-                let share = redistribute(affine, inputs[0], output, &r, &way, ws)?;
+                let way = applied.way(&groups, self.known.bounds(None));
+                let x = (inputs[0], self.known.signed(n, None, inputs[0])?);
+                let Share { input, booked } = redistribute(affine, x, output, &r, &way, ws)?;
                 r.recycle(ws);
-                Ok(Handed {
-                    inputs: vec![Flow::Whole(share.input)],
-                    same: false,
-                    rule: applied.words(),
-                    bias: share.bias,
-                    sink: share.sink,
-                    stabiliser: share.stabiliser,
-                    degenerate: share.degenerate,
-                })
+                Ok(Handed { booked: vec![booked], ..plain(vec![input], &applied.words()) })
             }
             Role::MustFold(..) => Err(Error::model(
                 "E-MODEL-006",
                 format!("layer '{}' must be folded before explaining", node.name),
                 "Explain the canonical graph",
             )),
-        }
-    }
-
-    /// Bounds of the input, of all samples or of one.
-    fn bounds(&self, sample: Option<usize>) -> Bounds<'_> {
-        match (self.composite.bounds, sample) {
-            (Some((low, high)), _) => Bounds::Stated(low, high),
-            (None, Some(s)) => Bounds::Each(&self.bounds[s..=s]),
-            (None, None) => Bounds::Each(&self.bounds),
         }
     }
 
@@ -294,9 +250,10 @@ impl<'a> Walk<'a> {
         let (x, z) = (self.trace.at(node.inputs[0]), &self.trace.outputs[n]);
         let applied = self.applied(n, node)?;
         let groups = applied.groups();
+        // Scale and shift come to the host, from where they steer kernels: a card is waited for.
         let (scale, shift) = layer.held(x)?;
         let channels = x.shape()[1];
-        let mut shares = Vec::with_capacity(self.ledgers.len());
+        let (mut maps, mut booked) = (Vec::new(), Vec::new());
         for (s, (scale, shift)) in scale.chunks(channels).zip(shift.chunks(channels)).enumerate() {
             let own = |values: &[f64]| -> Result<Array> {
                 let array = Array::from_vec(values.to_vec(), &[channels])?;
@@ -304,29 +261,14 @@ impl<'a> Walk<'a> {
             };
             let affine = ChannelAffine::new(own(scale)?, own(shift)?)?;
             let (x, z, r) = (x.rows(s, s + 1)?, z.rows(s, s + 1)?, r.rows(s, s + 1)?);
-            if applied.rule.card.id == "pass" {
-                let zeros = || vec![0.0];
-                let (bias, stabiliser, degenerate) = (zeros(), zeros(), zeros());
-                keeps_shape(node, &x, &r)?;
-                let input = r;
-                shares.push(Share { input, bias, sink: None, stabiliser, degenerate });
-                continue;
-            }
-            let way = applied.way(&groups, self.bounds(Some(s)));
-            shares.push(redistribute(&affine, &x, &z, &Flow::Whole(r), &way, ws)?);
+            let way = applied.way(&groups, self.known.bounds(Some(s)));
+            let x = (&x, self.known.signed(n, Some(s), &x)?);
+            let share = redistribute(&affine, x, &z, &Flow::Whole(r), &way, ws)?;
+            maps.push(share.input);
+            booked.push(share.booked);
         }
-        let maps: Vec<&Array> = shares.iter().map(|s| &s.input).collect();
-        let bin = |of: fn(&Share) -> &Vec<f64>| shares.iter().flat_map(|s| of(s).clone()).collect();
-        let sinks: Option<Vec<Vec<f64>>> = shares.iter().map(|s| s.sink.clone()).collect();
-        Ok(Handed {
-            inputs: vec![Flow::Whole(blocks::stack(&maps, ws)?)],
-            same: false,
-            rule: applied.words(),
-            bias: bin(|s| &s.bias),
-            sink: sinks.map(|s| s.concat()),
-            stabiliser: bin(|s| &s.stabiliser),
-            degenerate: bin(|s| &s.degenerate),
-        })
+        let map = Flow::Whole(blocks::stack(&maps.iter().collect::<Vec<_>>(), ws)?);
+        Ok(Handed { inputs: vec![map], same: false, rule: applied.words(), booked })
     }
 }
 

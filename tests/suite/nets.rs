@@ -1,7 +1,7 @@
 //! Random arrays and networks that several test modules need.
 
 use heatproof::compute::flow::Flow;
-use heatproof::compute::{Array, ConvGeometry, Workspace};
+use heatproof::compute::{Array, ConvGeometry, Workspace, elementwise};
 use heatproof::explain::composite::COMPOSITES;
 use heatproof::explain::rules::{RULES, Rule};
 use heatproof::model::layer::Layer;
@@ -118,6 +118,11 @@ pub fn gap_of_most(a: &[f64], b: &[f64]) -> f64 {
 /// kink, everything below it differs (docs/agreement.md): most voxels must agree to 1e-4, and all
 /// to this.
 pub const UNDECIDED: f64 = 1e-2;
+
+/// An array with whether it has negative numbers, as an input that relevance is handed to.
+pub fn looked(x: &Array) -> (&Array, bool) {
+    (x, elementwise::any_negative(x).expect("host"))
+}
 
 /// An array as relevance of every output.
 pub fn whole(r: &Array) -> Flow<'static> {

@@ -1,7 +1,7 @@
 //! Relevance against outside truth: maps that Zennit 0.5.1 computed for a small network, single
 //! neurons, a padded convolution, a pool and residual sums; and closure of the ledger.
 
-use super::nets::whole;
+use super::nets::{looked, whole};
 use heatproof::compute::{Array, ConvGeometry, Workspace};
 use heatproof::explain::redistribute::redistribute;
 use heatproof::explain::rules::{Applied, Convention};
@@ -115,7 +115,7 @@ fn one(layer: &dyn Layer, rule: &str, bounds: (f64, f64), x: &Array, r: &Array) 
     let way = applied.way(&groups, Bounds::Each(&bounds));
     let mut ws = Workspace::new();
     let z = affine.apply(x, affine.weight(), affine.bias(), &mut ws).expect("fits");
-    let share = redistribute(affine, x, &z, &whole(r), &way, &mut ws);
+    let share = redistribute(affine, looked(x), &z, &whole(r), &way, &mut ws);
     share.expect("shared").input.to_f64().expect("host")
 }
 
@@ -184,7 +184,7 @@ fn other_programs_rules_for_one_neuron() {
         let groups = applied.groups();
         let way = applied.way(&groups, Bounds::Each(&[]));
         let z = graph.forward(&x, &mut Workspace::new()).expect("z");
-        let share = redistribute(affine, &x, &z, &whole(&r), &way, &mut Workspace::new());
+        let share = redistribute(affine, looked(&x), &z, &whole(&r), &way, &mut Workspace::new());
         same(&share.expect("shared").input.to_f64().expect("host"), &truth, rule);
     }
 }

@@ -14,7 +14,7 @@ use heatproof::model::layer::{Layer, Role};
 use heatproof::model::layers::{flatten::Flatten, relu::Relu};
 use heatproof::seed::Seed;
 
-use super::nets::{array, conv, dense, draws, gap, ids, randomised, rules, whole};
+use super::nets::{array, conv, dense, draws, gap, ids, looked, randomised, rules, whole};
 
 /// `z_k = Σ_j rows[k][j] x_j + bias[k]` of one sample.
 pub struct Matrix {
@@ -276,7 +276,9 @@ fn rules_share_out_as_their_formulas_say() {
                     rescue: applied.rescue,
                     bounds,
                 };
-                let got = redistribute(affine, &x, &z, &whole(&r), &way, &mut ws).expect("shared");
+                let got = redistribute(affine, looked(&x), &z, &whole(&r), &way, &mut ws);
+                let got = got.expect("shared");
+                let taken = got.booked.fetched().expect("host");
                 assert_eq!(got.input.shape(), x.shape());
                 let map = got.input.to_f64().expect("host");
                 let size = map.len() / 3;
@@ -287,9 +289,9 @@ fn rules_share_out_as_their_formulas_say() {
                     let apart = gap(&map[n * size..][..size], &want.input);
                     assert!(apart < tolerance, "{what}: {apart:e}");
                     let scale = want.input.iter().chain(r).map(|v| v.abs()).sum::<f64>();
-                    near(&what, got.bias[n], want.bias, scale, tolerance);
-                    near(&what, got.stabiliser[n], want.stabiliser, scale, tolerance);
-                    near(&what, got.degenerate[n], want.degenerate, scale, tolerance);
+                    near(&what, taken.bias[n], want.bias, scale, tolerance);
+                    near(&what, taken.stabiliser[n], want.stabiliser, scale, tolerance);
+                    near(&what, taken.degenerate[n], want.degenerate, scale, tolerance);
                     degenerate += usize::from(want.degenerate.abs() > 1e-3);
                 }
             }

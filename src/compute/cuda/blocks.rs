@@ -100,11 +100,11 @@ impl Card {
     }
 
     /// `blocks::border_sums`.
-    pub fn border_sums(&self, y: &Array, small: &[usize], before: Border) -> Result<Vec<f64>> {
+    pub fn border_sums(&self, y: &Array, small: &[usize], before: Border) -> Result<Array> {
         let samples = y.shape()[0];
         let arguments = [self.of(y)?, border(&small[1..], &y.shape()[1..], before)];
         let sizes = [samples, y.len() / samples.max(1), 1];
-        self.sums_of_rows("row_borders", y.dtype(), sizes, &arguments)?.to_f64()
+        self.sums_of_rows("row_borders", y.dtype(), sizes, &arguments)?.reshaped(&[samples])
     }
 
     /// `x · g` with `g` spread over `x`; extents and steps of `g` per axis, outermost first.

@@ -59,17 +59,7 @@ impl Card {
                 self.sums_of_rows("row_quotients_won", z.dtype(), sizes, &all)?
             }
         };
-        let bins = bins.to_f64()?;
-        let per_sample = |bin: usize| -> Vec<f64> {
-            let of = |sample: &[f64]| sample.iter().skip(bin).step_by(3).sum();
-            bins.chunks((bins.len() / samples.max(1)).max(1)).map(of).collect()
-        };
-        let by_channel = match voxels {
-            1 => z.to_f64()?,
-            _ => bins.iter().skip(2).step_by(3).copied().collect(),
-        };
-        let (stabiliser, degenerate) = (per_sample(0), per_sample(1));
-        Ok(Quotient { s: z, stabiliser, degenerate, by_channel })
+        Ok(Quotient { s: z, bins })
     }
 
     /// `relevance::comes_to` behind a pool.

@@ -52,11 +52,10 @@ impl Card {
         self.sums_of_rows(kernel, dtype, sizes, arguments)?.to_f64()
     }
 
-    /// Per row of `rows`: sum and sum of magnitudes.
-    pub fn row_sums(&self, x: &Array, rows: usize) -> Result<Vec<(f64, f64)>> {
+    /// Per row of `rows`: sum and sum of magnitudes, on the card.
+    pub fn row_sums(&self, x: &Array, rows: usize) -> Result<Array> {
         let sizes = [rows, x.len() / rows.max(1), 2];
-        let sums = self.sums("row_sums", x.dtype(), sizes, &[self.of(x)?])?;
-        Ok(sums.chunks_exact(2).map(|s| (s[0], s[1])).collect())
+        self.sums_of_rows("row_sums", x.dtype(), sizes, &[self.of(x)?])
     }
 
     /// Per row: Σ x², on the card.
@@ -65,10 +64,11 @@ impl Card {
         self.sums_of_rows("row_squares", x.dtype(), sizes, &[self.of(x)?])
     }
 
-    /// `any_negative`.
-    pub fn any_negative(&self, x: &Array) -> Result<bool> {
-        let sums = self.sums("row_negatives", x.dtype(), [1, x.len(), 1], &[self.of(x)?])?;
-        Ok(sums[0] > 0.0)
+    /// `negatives`, on the card.
+    pub fn negatives(&self, x: &Array) -> Result<Array> {
+        let rows = x.shape()[0];
+        let sizes = [rows, x.len() / rows.max(1), 1];
+        self.sums_of_rows("row_negatives", x.dtype(), sizes, &[self.of(x)?])?.reshaped(&[rows])
     }
 
     /// `comes_to` of relevance that every output has.
@@ -78,20 +78,19 @@ impl Card {
         Ok(sums[0] > 0.0)
     }
 
-    /// `ranges`.
-    pub fn ranges(&self, x: &Array) -> Result<Vec<(f64, f64)>> {
+    /// `ranges`, on the card.
+    pub fn ranges(&self, x: &Array) -> Result<Array> {
         let rows = x.shape()[0];
         let out = self.room(DType::F64, &[rows, 2])?;
         let arguments = [self.of(x)?, self.of(&out)?, (x.len() / rows.max(1)).into()];
         self.run("row_ranges", x.dtype(), [rows as u32, 1, 1], &arguments)?;
-        Ok(out.to_f64()?.chunks_exact(2).map(|r| (r[0], r[1])).collect())
+        Ok(out)
     }
 
     /// `channel_sums`, on the card.
     pub fn channel_sums(&self, x: &Array) -> Result<Array> {
         let (samples, channels) = (x.shape()[0], x.shape()[1]);
-        let sizes = [samples * channels, x.len() / (samples * channels).max(1), 2];
-        let sums = self.sums_of_rows("row_sums", x.dtype(), sizes, &[self.of(x)?])?;
+        let sums = self.row_sums(x, samples * channels)?;
         let y = self.room(x.dtype(), &[channels])?;
         let arguments = [self.of(&sums)?, self.of(&y)?, samples.into(), 2usize.into()];
         self.each("channel_totals", x.dtype(), channels, &arguments)?;

@@ -13,7 +13,7 @@ pub mod z_plus;
 
 use serde::{Deserialize, Serialize};
 
-use super::terms::{BiasPolicy, Bounds, Group, Outputs, Way};
+use super::terms::{BiasPolicy, Bounds, Feed, Group, Outputs, Way};
 use crate::card::Card;
 use crate::compute::relevance::Stabiliser;
 use crate::{Error, Result};
@@ -170,9 +170,25 @@ impl Applied {
         (self.rule.groups)(&self.numbers, self.convention)
     }
 
+    /// Whether it hands everything on as it came.
+    pub fn passes(&self) -> bool {
+        self.rule.card.id == "pass"
+    }
+
     /// Whether what it does depends on the sign of a layer's output.
     pub fn asks_for_signs(&self) -> bool {
         self.groups().iter().any(|group| group.outputs != Outputs::All)
+    }
+
+    /// Whether what it does depends on there being negative numbers in a layer's input.
+    pub fn asks_for_negatives(&self) -> bool {
+        self.groups().iter().any(Group::asks_for_negatives)
+    }
+
+    /// Whether it looks at the least and the largest value of the network's input.
+    pub fn asks_for_bounds(&self) -> bool {
+        let bound = |feed: Feed| matches!(feed, Feed::Low | Feed::High);
+        self.groups().iter().flat_map(|group| &group.terms).any(|term| bound(term.feed))
     }
 
     /// How it redistributes at one layer, for its [`Applied::groups`] and the bounds of the
