@@ -81,10 +81,16 @@ impl Card {
     /// `ranges`, on the card.
     pub fn ranges(&self, x: &Array) -> Result<Array> {
         let rows = x.shape()[0];
-        let out = self.room(DType::F64, &[rows, 2])?;
-        let arguments = [self.of(x)?, self.of(&out)?, (x.len() / rows.max(1)).into()];
-        self.run("row_ranges", x.dtype(), [rows as u32, 1, 1], &arguments)?;
-        Ok(out)
+        let row = x.len() / rows.max(1);
+        let pieces = row.div_ceil(PIECE).clamp(1, PIECES);
+        let ranges = |x: &Array, row: usize, pieces: usize| -> Result<Array> {
+            let out = self.room(DType::F64, &[rows, pieces * 2])?;
+            let arguments = [self.of(x)?, self.of(&out)?, row.into(), pieces.into()];
+            self.run("row_ranges", x.dtype(), [rows as u32, pieces as u32, 1], &arguments)?;
+            Ok(out)
+        };
+        let parts = ranges(x, row, pieces)?;
+        if pieces == 1 { Ok(parts) } else { ranges(&parts, pieces * 2, 1) }
     }
 
     /// `channel_sums`, on the card.

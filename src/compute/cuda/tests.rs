@@ -123,6 +123,7 @@ fn long_rows_are_added_in_parts() {
     both(|dtype, _, s| {
         let x = array(&[3, 50_001], dtype, s);
         alike("sample_sums", &[&x], 1e-12, |a, _| Ok(kept(relevance::sample_sums(&a[0])?, &a[0])));
+        alike("ranges", &[&x], 0.0, |a, _| Ok(kept(elementwise::ranges(&a[0])?, &a[0])));
     });
 }
 

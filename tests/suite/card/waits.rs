@@ -1,16 +1,20 @@
 //! How often the host waits for the card: as often for a deep network as for a flat one.
 
 use heatproof::compute::{Array, ConvGeometry, PoolGeometry, Workspace, device};
+use heatproof::explain::composite::{Choice, Position};
+use heatproof::explain::rules::{Applied, Convention};
+use heatproof::explain::terms::BiasPolicy;
+use heatproof::explain::{Composite, Start, explain};
 use heatproof::model::Graph;
 use heatproof::model::graph::From;
 use heatproof::model::layer::Layer;
 use heatproof::model::layers::{
-    batch_norm::BatchNorm, conv3d::Conv3d, dense::Dense, flatten::Flatten, group_norm::GroupNorm,
-    max_pool::MaxPool, relu::Relu,
+    add::Add, average_pool::AveragePool, batch_norm::BatchNorm, conv3d::Conv3d, dense::Dense,
+    flatten::Flatten, group_norm::GroupNorm, leaky_relu, max_pool::MaxPool, pad::Pad, relu::Relu,
 };
 use heatproof::seed::{Seed, Stream};
 
-use super::super::nets::random;
+use super::super::nets::{conv, dense, ids, random, randomised};
 
 /// Whether work is done on a card; says that it skips where it is not.
 fn carded() -> bool {
@@ -81,4 +85,74 @@ fn a_training_step_waits_no_oftener_for_more_layers() {
     };
     // For the gradients of channels and the running statistics together.
     assert_eq!([1, 2, 3, 6].map(waits), [1; 4]);
+}
+
+/// Waits of a relevance pass at most: for logits, signs and ranges, ledger and map.
+const FEW: usize = 4;
+
+/// A border and a max pool, then so many residual blocks, then a mean and two dense layers.
+fn residual(blocks: usize) -> Graph {
+    let mut graph = Graph::default();
+    let border = Pad { before: [0, 1, 0, 2], after: [0, 0, 1, 0], value: 0.5 };
+    let mut at = graph.push("border", Box::new(border), vec![From::Input]);
+    let mut push = |name: String, layer, more: &[usize]| {
+        let inputs = std::iter::once(at).chain(more.iter().copied()).map(From::Node).collect();
+        at = graph.push(&name, layer, inputs);
+        at
+    };
+    let _ = push("first".to_owned(), conv(1, 3, ConvGeometry::same(3)), &[]);
+    let _ = push("first.relu".to_owned(), Box::new(Relu), &[]);
+    let tiles = MaxPool { geometry: PoolGeometry::tiles(2) };
+    let mut skip = push("first.pool".to_owned(), Box::new(tiles), &[]);
+    for block in 0..blocks {
+        let _ = push(format!("{block}.a"), conv(3, 3, ConvGeometry::same(3)), &[]);
+        let _ = push(format!("{block}.a.relu"), Box::new(Relu), &[]);
+        let _ = push(format!("{block}.b"), conv(3, 3, ConvGeometry::valid(1)), &[]);
+        let _ = push(format!("{block}.add"), Box::new(Add), &[skip]);
+        // Its output has negative numbers, which some rules ask for.
+        skip = push(format!("{block}.leaky"), Box::new(leaky_relu::layer(0.1)), &[]);
+    }
+    let _ = push("mean".to_owned(), Box::new(AveragePool { geometry: None }), &[]);
+    let _ = push("flat".to_owned(), Box::new(Flatten), &[]);
+    let _ = push("dense".to_owned(), dense(3, 4), &[]);
+    let _ = push("dense.relu".to_owned(), Box::new(Relu), &[]);
+    let _ = push("logits".to_owned(), dense(4, 2), &[]);
+    randomised(&graph, &mut Seed(9).stream("test/waits"), false)
+}
+
+/// Composites whose rules do not ask which outputs get anything at all: those of γ wait at layers
+/// with weights, and leave out half of their work for it.
+fn composites() -> Vec<Composite> {
+    let others = ids().into_iter().filter(|id| !id.contains("gamma"));
+    let mut all: Vec<Composite> = others.map(|id| Composite::named(id).expect("known")).collect();
+    let applied = Applied::named("z_box", Convention::Own).expect("known").expect("numbers");
+    let (kinds, position) = (vec!["conv3d".to_owned()], Some(Position::First));
+    let mut boxed = Composite::named("epsilon_alpha2_beta1").expect("known");
+    boxed.id = "box, alpha2_beta1, epsilon".to_owned();
+    boxed.choices.insert(0, Choice { kinds, name: None, position, applied });
+    all.push(boxed.with_bias(BiasPolicy::Sink));
+    all
+}
+
+#[test]
+fn a_relevance_pass_waits_for_the_card_a_few_times_however_deep_the_network_is() {
+    if !carded() {
+        return;
+    }
+    let x = random(&mut Seed(9).stream("x"), &[2, 1, 7, 8, 6], false);
+    let graphs = [2, 5].map(residual);
+    for composite in composites() {
+        let waits = graphs.each_ref().map(|graph| {
+            let ws = &mut Workspace::new();
+            let before = device::waits();
+            let found = explain(graph, &x, &composite, Start::Margin, ws).expect("explained");
+            assert_eq!(found.ledgers[0].len(), graph.nodes().len());
+            device::waits() - before
+        });
+        assert!(
+            waits[0] == waits[1] && (1..=FEW).contains(&waits[0]),
+            "{}: {waits:?}",
+            composite.id
+        );
+    }
 }

@@ -124,12 +124,12 @@ KERNEL(row_meetings)(const Real *r, const Real *z, int positive, double *out, In
     put_sums(mine, out, pieces);
 }
 
-// The least and the largest number of each row, one block a row.
-KERNEL(row_ranges)(const Real *x, double *out, Index row) {
+// The least and the largest number of each part of a row.
+KERNEL(row_ranges)(const Real *x, double *out, Index row, int pieces) {
     __shared__ double low[THREADS], high[THREADS];
     const Real *mine = x + blockIdx.x * row;
     double least = mine[0], most = mine[0];
-    for (Index at = threadIdx.x; at < row; at += THREADS) {
+    EACH_OF_ROW(at) {
         least = fmin(least, (double)mine[at]);
         most = fmax(most, (double)mine[at]);
     }
@@ -143,7 +143,8 @@ KERNEL(row_ranges)(const Real *x, double *out, Index row) {
         }
     }
     if (threadIdx.x == 0) {
-        out[blockIdx.x * 2] = low[0];
-        out[blockIdx.x * 2 + 1] = high[0];
+        double *to = out + ((Index)blockIdx.x * pieces + blockIdx.y) * 2;
+        to[0] = low[0];
+        to[1] = high[0];
     }
 }
