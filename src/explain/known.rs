@@ -1,14 +1,16 @@
 //! What steers a walk and depends on numbers, known before it begins: a card that is asked on the way
 //! is waited for at every layer.
 
+use std::collections::BTreeMap;
+
 use super::composite::Composite;
 use super::rules::Applied;
 use super::terms::Bounds;
-use crate::Result;
 use crate::compute::{Array, elementwise};
 use crate::model::Graph;
 use crate::model::graph::{From, Trace};
 use crate::model::layer::{Part, Role};
+use crate::{Error, Result};
 
 /// What is known.
 #[derive(Debug)]
@@ -19,6 +21,8 @@ pub(super) struct Known {
     /// Per node: which samples have negative numbers in its input; none where that is looked for
     /// when the walk is there.
     negative: Vec<Option<Vec<bool>>>,
+    /// Scale and shift of layers that each sample decides for itself, by node.
+    held: BTreeMap<usize, [Vec<f64>; 2]>,
 }
 
 impl Known {
@@ -38,7 +42,8 @@ impl Known {
         let ranges = (bounded && composite.bounds.is_none()).then_some(&trace.input);
         let ranges = ranges.map(elementwise::ranges).transpose()?;
         let never = never_negative(graph);
-        let (mut negative, mut looked) = (vec![None; rules.len()], Vec::new());
+        let mut negative = vec![None; rules.len()];
+        let (mut looked, mut maps) = (Vec::new(), Vec::new());
         for (n, (node, applied)) in graph.nodes().iter().zip(rules).enumerate().take(at + 1) {
             let Some(applied) = applied else { continue };
             let from = node.inputs[0];
@@ -48,17 +53,29 @@ impl Known {
                 // The host looks as the walk comes by, and no further than the first.
                 looked.push((n, elementwise::negatives(trace.at(from))?));
             }
+            if let (Role::PerSample(layer), false) = (node.layer.role(), applied.passes()) {
+                maps.push((n, layer.held(trace.at(from))?));
+            }
         }
-        let arrays: Vec<&Array> = ranges.iter().chain(looked.iter().map(|(_, x)| x)).collect();
-        let mut numbers = Array::all_to_f64(&arrays)?.into_iter();
-        let ranges = numbers.by_ref().take(arrays.len() - looked.len()).flatten();
-        let ranges = ranges.collect::<Vec<f64>>();
+        let of_maps = maps.iter().flat_map(|(_, map)| [&map.scale, &map.shift]);
+        let arrays = looked.iter().map(|(_, counts)| counts).chain(of_maps).chain(&ranges);
+        let mut numbers = Array::all_to_f64(&arrays.collect::<Vec<_>>())?.into_iter();
+        let mut next = || numbers.next().unwrap_or_default();
+        for (n, _) in &looked {
+            negative[*n] = Some(next().into_iter().map(|count| count > 0.0).collect());
+        }
+        let held = maps.iter().map(|(n, _)| (*n, [next(), next()])).collect();
         let usual = |range: &[f64; 2]| (range[0].min(-3.0), range[1].max(3.0));
-        let bounds = ranges.as_chunks().0.iter().map(usual).collect();
-        for ((n, _), counts) in looked.iter().zip(numbers) {
-            negative[*n] = Some(counts.iter().map(|count| *count > 0.0).collect());
-        }
-        Ok(Self { stated: composite.bounds, bounds, negative })
+        let bounds = next().as_chunks().0.iter().map(usual).collect();
+        Ok(Self { stated: composite.bounds, bounds, negative, held })
+    }
+
+    /// Scale and shift per sample and channel of node `n`, which each sample decides for itself.
+    ///
+    /// # Errors
+    /// [`Error::Internal`] for another layer.
+    pub fn held(&self, n: usize) -> Result<&[Vec<f64>; 2]> {
+        self.held.get(&n).ok_or_else(|| Error::internal("a map of no sample"))
     }
 
     /// Bounds of the input, of all samples or of one.

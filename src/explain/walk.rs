@@ -11,7 +11,7 @@ use crate::compute::relevance::Served;
 use crate::compute::{Array, Precision, Workspace, blocks, elementwise, five, relevance};
 use crate::model::Graph;
 use crate::model::graph::{From, Node, Trace, accumulate};
-use crate::model::layer::{Pass, PerSample, Role};
+use crate::model::layer::{Pass, Role};
 use crate::model::layers::channel_affine::ChannelAffine;
 use crate::{Error, Result};
 
@@ -175,12 +175,12 @@ impl<'a> Walk<'a> {
                 ws.give(r);
                 Ok(Handed { booked, ..plain(vec![inner], "within") })
             }
-            Role::PerSample(layer) => {
+            Role::PerSample(_) => {
                 let r = r.whole(ws)?;
                 if self.applied(n, node)?.passes() {
                     return Ok(plain(vec![r], "pass"));
                 }
-                let handed = self.per_sample(n, node, layer, &r, ws);
+                let handed = self.per_sample(n, node, &r, ws);
                 ws.give(r);
                 handed
             }
@@ -243,15 +243,13 @@ impl<'a> Walk<'a> {
         &self,
         n: usize,
         node: &Node,
-        layer: &dyn PerSample,
         r: &Array,
         ws: &mut Workspace,
     ) -> Result<Handed<'a>> {
         let (x, z) = (self.trace.at(node.inputs[0]), &self.trace.outputs[n]);
         let applied = self.applied(n, node)?;
         let groups = applied.groups();
-        // Scale and shift come to the host, from where they steer kernels: a card is waited for.
-        let (scale, shift) = layer.held(x)?;
+        let [scale, shift] = self.known.held(n)?;
         let channels = x.shape()[1];
         let (mut maps, mut booked) = (Vec::new(), Vec::new());
         for (s, (scale, shift)) in scale.chunks(channels).zip(shift.chunks(channels)).enumerate() {

@@ -7,6 +7,7 @@ use super::layers::batch_norm::BatchNorm;
 use crate::Result;
 use crate::card::Card;
 use crate::compute::conv3d::Sums;
+use crate::compute::norm::ChannelMap;
 use crate::compute::norm::Statistics;
 use crate::compute::{Array, Marks, Precision, Workspace};
 use crate::seed::Stream;
@@ -241,11 +242,11 @@ impl Role<'_> {
 
 /// A layer that is a scale and a shift per channel, decided by the sample itself.
 pub trait PerSample: Debug + Send + Sync {
-    /// Scale and shift per sample and channel `[n · c]` for inputs `[n, c, …]`.
+    /// Scale and shift per sample and channel `[n · c]` for inputs `[n, c, …]`, where these are.
     ///
     /// # Errors
-    /// [`crate::Error::Internal`] when the array is not on the host.
-    fn held(&self, x: &Array) -> Result<(Vec<f64>, Vec<f64>)>;
+    /// `E-DEVICE-003` when the card fails.
+    fn held(&self, x: &Array) -> Result<ChannelMap>;
 }
 
 /// A layer `z = W x + b`, with exchangeable weights.

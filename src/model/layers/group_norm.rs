@@ -51,12 +51,8 @@ impl GroupNorm {
 }
 
 impl PerSample for GroupNorm {
-    fn held(&self, x: &Array) -> Result<(Vec<f64>, Vec<f64>)> {
-        let map = self.map(&group_norm::statistics(x, self.groups)?)?;
-        let [scale, shift] =
-            <[Vec<f64>; 2]>::try_from(Array::all_to_f64(&[&map.scale, &map.shift])?)
-                .map_err(|_| Error::internal("two arrays expected"))?;
-        Ok((scale, shift))
+    fn held(&self, x: &Array) -> Result<ChannelMap> {
+        self.map(&group_norm::statistics(x, self.groups)?)
     }
 }
 

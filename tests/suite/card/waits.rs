@@ -87,7 +87,7 @@ fn a_training_step_waits_no_oftener_for_more_layers() {
     assert_eq!([1, 2, 3, 6].map(waits), [1; 4]);
 }
 
-/// Waits of a relevance pass at most: for logits, signs and ranges, ledger and map.
+/// Waits of a relevance pass at most: for logits, for signs, ranges and norms, for ledger and map.
 const FEW: usize = 4;
 
 /// A border and a max pool, then so many residual blocks, then a mean and two dense layers.
@@ -108,6 +108,9 @@ fn residual(blocks: usize) -> Graph {
         let _ = push(format!("{block}.a"), conv(3, 3, ConvGeometry::same(3)), &[]);
         let _ = push(format!("{block}.a.relu"), Box::new(Relu), &[]);
         let _ = push(format!("{block}.b"), conv(3, 3, ConvGeometry::valid(1)), &[]);
+        let ones = || Array::from_vec(vec![1.0f32; 3], &[3]).expect("array");
+        let norm = GroupNorm::new(ones(), ones(), 3, 1e-5).expect("norm");
+        let _ = push(format!("{block}.norm"), Box::new(norm), &[]);
         let _ = push(format!("{block}.add"), Box::new(Add), &[skip]);
         // Its output has negative numbers, which some rules ask for.
         skip = push(format!("{block}.leaky"), Box::new(leaky_relu::layer(0.1)), &[]);
