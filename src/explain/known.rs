@@ -21,6 +21,8 @@ pub(super) struct Known {
     /// Per node: which samples have negative numbers in its input; none where that is looked for
     /// when the walk is there.
     negative: Vec<Option<Vec<bool>>>,
+    /// Per node whether no relevance comes to its negative outputs.
+    behind_relu: Vec<bool>,
     /// Scale and shift of layers that each sample decides for itself, by node.
     held: BTreeMap<usize, [Vec<f64>; 2]>,
 }
@@ -67,7 +69,8 @@ impl Known {
         let held = maps.iter().map(|(n, _)| (*n, [next(), next()])).collect();
         let usual = |range: &[f64; 2]| (range[0].min(-3.0), range[1].max(3.0));
         let bounds = next().as_chunks().0.iter().map(usual).collect();
-        Ok(Self { stated: composite.bounds, bounds, negative, held })
+        let behind_relu = behind_relu(graph, rules, at);
+        Ok(Self { stated: composite.bounds, bounds, negative, behind_relu, held })
     }
 
     /// Scale and shift per sample and channel of node `n`, which each sample decides for itself.
@@ -85,6 +88,11 @@ impl Known {
             (None, Some(s)) => Bounds::Each(self.bounds.get(s..=s).unwrap_or_default()),
             (None, None) => Bounds::Each(&self.bounds),
         }
+    }
+
+    /// Whether it is known that no relevance comes to negative outputs of node `n`.
+    pub fn behind_relu(&self, n: usize) -> bool {
+        self.behind_relu[n]
     }
 
     /// Whether the input `x` of node `n` has negative numbers: that of all samples or of one.
@@ -112,4 +120,71 @@ fn never_negative(graph: &Graph) -> Vec<bool> {
         never.push(kept || matches!(node.layer.part(), Part::Rectifier));
     }
     never
+}
+
+/// Per node whether ReLUs alone listen to it, whose outputs of 0 get no relevance, in a walk from node
+/// `at` down. Rules whose every term multiplies by the input give none to 0; ReLUs and layers that
+/// move or pick numbers hand on what came to the output that the number became.
+fn behind_relu(graph: &Graph, rules: &[Option<Applied>], at: usize) -> Vec<bool> {
+    let nodes = graph.nodes();
+    let (mut spared, mut behind) = (vec![true; nodes.len()], vec![true; nodes.len()]);
+    // What is explained gets relevance wherever it is.
+    for n in (at..nodes.len()).chain([at]) {
+        (spared[n], behind[n]) = (false, false);
+    }
+    for (n, node) in nodes.iter().enumerate().take(at + 1).rev() {
+        let rectifies = matches!(node.layer.part(), Part::Rectifier);
+        let to_zeros = match node.layer.role() {
+            Role::Affine(_) | Role::PerSample(_) => {
+                rules[n].as_ref().is_some_and(Applied::spares_zeros)
+            }
+            Role::Proportional | Role::Merge => true,
+            Role::Routing | Role::Reshape | Role::Split => spared[n],
+            _ => rectifies && spared[n],
+        };
+        for from in &node.inputs {
+            if let From::Node(m) = from {
+                behind[*m] &= rectifies && spared[n];
+                spared[*m] &= to_zeros;
+            }
+        }
+    }
+    behind
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::rules::Convention;
+    use super::*;
+    use crate::model::layer::Layer;
+    use crate::model::layers::{dense::Dense, leaky_relu, relu::Relu};
+
+    #[test]
+    fn behind_relus_nothing_comes_to_negative_outputs_unless_a_rule_gives_to_zeros() {
+        let dense = || -> Box<dyn Layer> {
+            let [w, b] = [Array::zeros::<f32>(&[2, 2]), Array::zeros::<f32>(&[2])];
+            Box::new(Dense::new(w, b).expect("dense"))
+        };
+        let behind = |between: Box<dyn Layer>, rule: &str, skipped: bool| {
+            let mut graph = Graph::default();
+            let below = graph.push("below", dense(), vec![From::Input]);
+            let relu = graph.push("relu", between, vec![From::Node(below)]);
+            let from = if skipped { below } else { relu };
+            let above = graph.push("above", dense(), vec![From::Node(relu)]);
+            let _ = graph.push("beside", dense(), vec![From::Node(from)]);
+            let rule = Applied::named(rule, Convention::Own).expect("known").expect("numbers");
+            let rules = [Some(rule.clone()), None, Some(rule.clone()), Some(rule)];
+            assert!(!behind_relu(&graph, &rules, above)[above]);
+            [above, above + 1].map(|at| behind_relu(&graph, &rules, at)[below])
+        };
+        for rule in ["epsilon", "gamma", "alpha2_beta1", "z_plus"] {
+            assert_eq!(behind(Box::new(Relu), rule, false), [true; 2], "{rule}");
+            // Another layer listens, too; it counts where it has relevance.
+            assert_eq!(behind(Box::new(Relu), rule, true), [true, false], "{rule}");
+            assert_eq!(behind(Box::new(leaky_relu::layer(0.1)), rule, false), [false; 2], "{rule}");
+        }
+        for rule in ["flat", "w_square", "z_box", "pass"] {
+            assert_eq!(behind(Box::new(Relu), rule, false), [false; 2], "{rule}");
+        }
+    }
 }

@@ -124,10 +124,14 @@ fn sum<'x>(
 }
 
 /// Whether any relevance comes to the outputs a group serves. Groups that look at each other's
-/// sums are always made. A card is waited for, which pays: behind a ReLU nothing comes to negative
-/// outputs, and the layer's work is halved.
+/// sums are always made. Where it has to be looked for, a card is waited for, which pays: where nothing
+/// comes to negative outputs, the layer's work is halved.
 fn served(group: &Group, z: &Array, r: &Flow<'_>, way: &Way<'_>) -> Result<bool> {
     match group.outputs {
+        Outputs::Negative if way.behind_relu && !way.rescue => {
+            debug_assert!(!z.on_host() || !relevance::comes_to(r, z, false)?, "relevance of zeros");
+            Ok(false)
+        }
         Outputs::Negative if !way.rescue => relevance::comes_to(r, z, false),
         // The positive side also books what comes to outputs of exactly 0.
         Outputs::All | Outputs::Positive | Outputs::Negative => Ok(true),

@@ -148,6 +148,12 @@ impl Group {
         self.terms.iter().filter(move |t| signed || t.feed != Feed::Negative)
     }
 
+    /// Whether an input of 0 gets nothing: every term multiplies by the input.
+    pub(super) fn spares_zeros(&self) -> bool {
+        let part = |t: &Term| matches!(t.feed, Feed::All | Feed::Positive | Feed::Negative);
+        self.terms.iter().all(part)
+    }
+
     /// Whether what it does depends on there being negative numbers in the input.
     pub(super) fn asks_for_negatives(&self) -> bool {
         let parts = |t: &Term| matches!(t.feed, Feed::Positive | Feed::Negative);
@@ -234,4 +240,6 @@ pub struct Way<'a> {
     pub rescue: bool,
     /// Bounds of the input; for [`Feed::Low`] and [`Feed::High`].
     pub bounds: Bounds<'a>,
+    /// Whether it is known that no relevance comes to negative outputs.
+    pub behind_relu: bool,
 }

@@ -6,6 +6,7 @@ use super::journal::{Journal, Line, Sums};
 use super::known::Known;
 use super::redistribute::{Share, redistribute};
 use super::rules::Applied;
+use super::terms::Way;
 use crate::compute::flow::{Flow, Winners};
 use crate::compute::relevance::Served;
 use crate::compute::{Array, Precision, Workspace, blocks, elementwise, five, relevance};
@@ -217,7 +218,8 @@ impl<'a> Walk<'a> {
                     return Ok(same(Flow::Whole(r)));
                 }
                 let groups = applied.groups();
-                let way = applied.way(&groups, self.known.bounds(None));
+                let behind_relu = self.known.behind_relu(n);
+                let way = Way { behind_relu, ..applied.way(&groups, self.known.bounds(None)) };
                 let x = (inputs[0], self.known.signed(n, None, inputs[0])?);
                 let Share { input, booked } = redistribute(affine, x, output, &r, &way, ws)?;
                 r.recycle(ws);
@@ -259,7 +261,8 @@ impl<'a> Walk<'a> {
             };
             let affine = ChannelAffine::new(own(scale)?, own(shift)?)?;
             let (x, z, r) = (x.rows(s, s + 1)?, z.rows(s, s + 1)?, r.rows(s, s + 1)?);
-            let way = applied.way(&groups, self.known.bounds(Some(s)));
+            let behind_relu = self.known.behind_relu(n);
+            let way = Way { behind_relu, ..applied.way(&groups, self.known.bounds(Some(s))) };
             let x = (&x, self.known.signed(n, Some(s), &x)?);
             let share = redistribute(&affine, x, &z, &Flow::Whole(r), &way, ws)?;
             maps.push(share.input);

@@ -275,6 +275,7 @@ fn rules_share_out_as_their_formulas_say() {
                     bias: applied.bias,
                     rescue: applied.rescue,
                     bounds,
+                    behind_relu: false,
                 };
                 let got = redistribute(affine, looked(&x), &z, &whole(&r), &way, &mut ws);
                 let got = got.expect("shared");

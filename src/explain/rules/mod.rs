@@ -180,6 +180,11 @@ impl Applied {
         self.groups().iter().any(|group| group.outputs != Outputs::All)
     }
 
+    /// Whether an input of 0 gets nothing.
+    pub fn spares_zeros(&self) -> bool {
+        !self.passes() && self.groups().iter().all(Group::spares_zeros)
+    }
+
     /// Whether what it does depends on there being negative numbers in a layer's input.
     pub fn asks_for_negatives(&self) -> bool {
         self.groups().iter().any(Group::asks_for_negatives)
@@ -195,7 +200,7 @@ impl Applied {
     /// input per sample.
     pub fn way<'a>(&self, groups: &'a [Group], bounds: Bounds<'a>) -> Way<'a> {
         let (stabiliser, bias, rescue) = (self.stabiliser, self.bias, self.rescue);
-        Way { groups, stabiliser, bias, rescue, bounds }
+        Way { groups, stabiliser, bias, rescue, bounds, behind_relu: false }
     }
 
     /// Its name with its numbers, as the command line takes it.
