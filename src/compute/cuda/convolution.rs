@@ -197,41 +197,55 @@ fn own_grad_input(card: &Card, [dy, w]: [&Array; 2], shapes: &Shapes) -> Result<
     Ok(dx)
 }
 
-/// Voxels are cut into parts, each added up by one block, then the parts
-/// in order.
-fn own_grad_weight(card: &Card, [x, dy]: [&Array; 2], shapes: &Shapes) -> Result<Array> {
-    let g = shapes.geometry;
-    let [inputs, outputs] = shapes.grouped();
+/// Voxels are cut into parts, each added up by one block, then the parts in order.
+fn own_grad_weight(card: &Card, arrays: [&Array; 2], shapes: &Shapes) -> Result<Array> {
+    let (g, [inputs, outputs]) = (shapes.geometry, shapes.grouped());
     let [k, j, i] = g.kernel;
     shapes.check()?;
     let mut work = shapes.forward();
     let voxels = shapes.batch * work.places;
     counted(voxels + PART, "the output of one channel")?;
     work.pass.voxels = voxels as u32;
-    let products = work.taps.len();
+    let dtype = arrays[0].dtype();
+    let dw = card.room(dtype, &[shapes.channels[1], inputs, k, j, i])?;
+    let boxes = work.near().map(Boxes::cover);
+    let near = boxes.and_then(|boxes| Some((boxes, boxes.parts(shapes, dtype)?)));
+    let (kernel, blocks, length) = match near {
+        Some((_, (blocks, length))) => ("weigh_near", blocks, length),
+        None => tiled_parts(&work, outputs, g.groups),
+    };
+    let (parts, count) = (blocks[2], dw.len());
+    let rows = (parts > 1).then(|| card.room(dtype, &[parts, count])).transpose()?;
+    let made = [arrays[0], arrays[1], rows.as_ref().unwrap_or(&dw)].map(|a| card.of(a));
+    let made = made.into_iter().collect::<Result<Vec<_>>>()?;
+    // It lives until the kernel is queued.
+    let table = card.table(&work.taps)?;
+    let (before, after) = match near {
+        Some((boxes, _)) => (boxes.argument(), vec![shapes.batch.into(), length.into()]),
+        None => (card.of(&table)?, vec![length.into()]),
+    };
+    let all = [vec![work.pass.into(), before], made, after].concat();
+    card.run(kernel, dtype, blocks.map(|n| n as u32), &all)?;
+    if let Some(rows) = &rows {
+        let sums = [card.of(rows)?, card.of(&dw)?, parts.into(), count.into()];
+        card.run("add_parts", dtype, [count.div_ceil(32) as u32, 1, 1], &sums)?;
+    }
+    Ok(dw)
+}
+
+/// Kernel, blocks and voxels of a part of the gradient by the weights, where it is made by tiles.
+fn tiled_parts(work: &Work, outputs: usize, groups: usize) -> (&'static str, [usize; 3], usize) {
+    let (products, voxels) = (work.taps.len(), work.pass.voxels as usize);
     let (kernel, blocks) = if work.taps.wide() <= NARROW {
         let tile = choose(WEIGHT_TILES, outputs, |_| FULL);
-        let bands = outputs.div_ceil(tile.outputs) * g.groups;
+        let bands = outputs.div_ceil(tile.outputs) * groups;
         (tile.kernel, [products.div_ceil(tile.voxels), bands])
     } else {
-        ("weigh_any", [products, outputs * g.groups])
+        ("weigh_any", [products, outputs * groups])
     };
     let wanted = (2 * FULL).div_ceil(blocks[0] * blocks[1]);
     let length = voxels.div_ceil(wanted).max(PART).next_multiple_of(STEP);
-    let parts = voxels.div_ceil(length).max(1);
-    let count = shapes.channels[1] * inputs * g.taps();
-    let dw = card.room(x.dtype(), &[shapes.channels[1], inputs, k, j, i])?;
-    let rows = if parts > 1 { Some(card.room(x.dtype(), &[parts, count])?) } else { None };
-    let table = card.table(&work.taps)?;
-    let to = card.of(rows.as_ref().unwrap_or(&dw))?;
-    let own = [work.pass.into(), card.of(&table)?, card.of(x)?, card.of(dy)?, to];
-    let all: Vec<Argument> = own.into_iter().chain([length.into()]).collect();
-    card.run(kernel, x.dtype(), [blocks[0] as u32, blocks[1] as u32, parts as u32], &all)?;
-    if let Some(rows) = &rows {
-        let sums = [card.of(rows)?, card.of(&dw)?, parts.into(), count.into()];
-        card.run("add_parts", x.dtype(), [count.div_ceil(32) as u32, 1, 1], &sums)?;
-    }
-    Ok(dw)
+    (kernel, [blocks[0], blocks[1], voxels.div_ceil(length).max(1)], length)
 }
 
 impl Card {

@@ -1,8 +1,10 @@
 //! Boxes of voxels for convolutions whose windows are 3 × 3 × 3 voxels side by side.
 
+use candle_core::DType;
+
 use super::super::divider::Divider;
 use super::super::launch::{Argument, THREADS};
-use super::Shapes;
+use super::{FULL, Shapes};
 
 /// Output channels of a block.
 const OUTPUTS: usize = 8;
@@ -13,6 +15,9 @@ const LEAST: usize = 3;
 const ENOUGH: usize = 88;
 /// Numbers of a box with its border, at most: `BOX` of the kernel.
 const NUMBERS: usize = 2048;
+/// Boxes that a block of the gradient by the weights adds up at most: a thread has 8 voxels of each,
+/// and sums of 128 products go into the next level.
+const LONGEST: usize = 16;
 /// Voxels of a thread, side by side in a row.
 const FOUR: usize = 4;
 
@@ -49,11 +54,11 @@ impl Boxes {
 
     /// Blocks for so many samples.
     pub(super) fn grid(&self, samples: usize) -> [u32; 3] {
-        [samples * self.many.iter().product::<usize>(), self.bands, 1].map(|n| n as u32)
+        [self.boxes(samples), self.bands, 1].map(|n| n as u32)
     }
 
     /// Those that cover a volume with the fewest blocks, of these the ones with the least border.
-    fn cover(places: [usize; 3]) -> Self {
+    pub(super) fn cover(places: [usize; 3]) -> Self {
         let threads = THREADS as usize;
         let mut best: Option<((usize, usize), Self)> = None;
         for fours in lengths(places[2].div_ceil(FOUR), threads) {
@@ -71,6 +76,24 @@ impl Boxes {
             }
         }
         best.map_or(Self { size: [1, 1, FOUR], many: [0; 3], bands: 1 }, |(_, boxes)| boxes)
+    }
+
+    /// Blocks of the gradient by the weights from `inputs` to `outputs` channels of each group, and
+    /// boxes of a part, where it is worth it.
+    pub(super) fn parts(&self, shapes: &Shapes<'_>, dtype: DType) -> Option<([usize; 3], usize)> {
+        let ([inputs, outputs], boxes) = (shapes.grouped(), self.boxes(shapes.batch));
+        // A thread has half of a block's channels, as many as there are registers for.
+        let band = if dtype == DType::F64 { OUTPUTS / 2 } else { OUTPUTS };
+        let bands = outputs.div_ceil(band) * shapes.geometry.groups;
+        let length = boxes.div_ceil((2 * FULL).div_ceil(inputs * bands)).clamp(1, LONGEST);
+        let blocks = [inputs, bands, boxes.div_ceil(length)];
+        let enough = outputs >= LEAST && blocks.iter().product::<usize>() >= ENOUGH;
+        enough.then_some((blocks, length))
+    }
+
+    /// Boxes of so many samples.
+    fn boxes(&self, samples: usize) -> usize {
+        samples * self.many.iter().product::<usize>()
     }
 
     /// As the kernel knows them.

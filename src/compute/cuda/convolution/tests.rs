@@ -1,5 +1,7 @@
 //! Convolutions on the card (or the emulator) against nested loops in f64.
 
+use candle_core::DType;
+
 use super::super::super::precision::Precision;
 use super::super::Card;
 use super::super::divider::Divider;
@@ -244,6 +246,9 @@ fn windows_side_by_side_are_as_nested_loops_have_it() {
         let (shapes, [inputs, outputs]) = (truth.shapes(), truth.shapes().grouped());
         assert!(near(&shapes.forward(), outputs), "{:?}", truth.case);
         assert_eq!(near(&shapes.backward()[0], inputs), gradient, "{:?}", truth.case);
+        let boxes = shapes.forward().near().map(Boxes::cover).expect("windows side by side");
+        assert!(boxes.parts(&shapes, DType::F32).is_some(), "{:?}", truth.case);
+        assert!(boxes.parts(&shapes, DType::F64).is_some(), "{:?}", truth.case);
         truth.hold::<f64>(card, 1e-13);
         truth.hold::<f32>(card, 3e-6);
     }

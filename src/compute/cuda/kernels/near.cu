@@ -1,5 +1,5 @@
 // Convolutions whose windows are 3 x 3 x 3 voxels side by side, a step of one voxel apart: most of
-// those there are, and their gradients by the input.
+// those there are, and their gradients.
 //
 // A block makes OUTPUTS channels of a box of voxels, a thread of it four voxels of a row. One channel of
 // what the windows of the box read, the box and a border of one voxel, lies in shared memory; while it
@@ -153,4 +153,128 @@ extern "C" __global__ void __launch_bounds__(THREADS, sizeof(Real) == 4 ? 2 : 1)
     NAMED(convolve_near)(Pass p, Box b, const Tap *table, const Real *x, const Real *w, const Real *bias, Real *y);
 KERNEL(convolve_near)(Pass p, Box b, const Tap *table, const Real *x, const Real *w, const Real *bias, Real *y) {
     near<8>(p, b, table, x, w, bias, y);
+}
+
+// --- Gradient by the weights ----------------------------------------------------------------------
+
+// A block makes the weights of BAND channels for one channel of the input, from `length` boxes: half of
+// its threads have half of the channels, each thread four voxels of a row at a time, twice a box, and sums
+// of its own for all taps. Blocks: channels read, group and outputs / BAND, part.
+#define OWN (sizeof(Real) == 4 ? 4 : 2) // channels of a thread
+#define BAND (2 * OWN)
+
+__device__ __forceinline__ void weigh_box(const Pass &p, const Box &b, const Real *__restrict__ x,
+                                          const Real *__restrict__ dy, Real *__restrict__ parts, int samples,
+                                          int length) {
+    constexpr int READS = BOX / THREADS, HALF = THREADS / 2, STRIPES = 8;
+    __shared__ Some<4> values[2][BOX / 4];
+    __shared__ int local[READS][THREADS]; // each thread's own: registers are short
+    const int tid = threadIdx.x, bands = (p.outputs + BAND - 1) / BAND;
+    const int group = blockIdx.y / bands, output = blockIdx.y % bands * BAND + tid / HALF * OWN;
+    const int plane = b.around[0].by, row = b.around[1].by, numbers = (b.size[0] + 2) * plane;
+    const int volume = (int)input_volume(p), outside = (int)output_volume(p);
+    const unsigned boxes = samples * b.boxes.volume.by, start = blockIdx.z * (unsigned)length;
+    const unsigned end = start + length < boxes ? start + length : boxes;
+    for (int r = 0; r < READS; ++r) {
+        const unsigned at = tid + r * THREADS;
+        int k = over(at, b.around[0]), rest = at - k * plane, j = over(rest, b.around[1]), i = rest - j * row;
+        local[r][tid] = (int)at < numbers && i < b.size[2] + 2 ? k << 20 | j << 10 | i : -1;
+    }
+    Real read[READS], sums[27 * OWN] = {};
+    auto corner_of = [&](unsigned box, int (&corner)[3]) {
+        const unsigned sample = over(box, b.boxes.volume);
+        unfold(box - sample * b.boxes.volume.by, b.boxes, corner);
+        for (int a = 0; a < 3; ++a) corner[a] *= b.size[a];
+        return sample;
+    };
+    auto fetch = [&](unsigned box) {
+        int corner[3];
+        const Index sample = corner_of(box, corner);
+        for (int a = 0; a < 3; ++a) corner[a] += p.axis[a].start;
+        const Real *from = x + ((sample * p.groups + group) * p.inputs + blockIdx.x) * volume;
+        for (int r = 0; r < READS; ++r) {
+            const int code = local[r][tid];
+            const int k = corner[0] + (code >> 20), j = corner[1] + (code >> 10 & 1023), i = corner[2] + (code & 1023);
+            const bool inside = code >= 0 && (unsigned)k < (unsigned)p.axis[0].extent &&
+                                (unsigned)j < (unsigned)p.axis[1].extent && (unsigned)i < (unsigned)p.axis[2].extent;
+            read[r] = inside ? from[(k * p.axis[1].extent + j) * p.axis[2].extent + i] : (Real)0;
+        }
+    };
+    auto put_down = [&](unsigned box) {
+        for (int r = 0; r < READS; ++r) {
+            const int at = tid + r * THREADS;
+            values[(box - start) % 2][at / 4].v[at % 4] = read[r];
+        }
+    };
+    fetch(start);
+    put_down(start);
+    __syncthreads();
+#pragma unroll 1
+    for (unsigned box = start; box < end; ++box) {
+        if (box + 1 < end) fetch(box + 1);
+        int corner[3];
+        const Index sample = corner_of(box, corner);
+        const Real *from = dy + ((sample * p.groups + group) * p.outputs + output) * outside;
+#pragma unroll 1
+        for (int four = tid % HALF; four < THREADS; four += HALF) {
+            const int k = over(four, b.four[0]), rest = four - k * b.four[0].by, j = over(rest, b.four[1]);
+            const int i = (rest - j * b.four[1].by) * 4;
+            const int left = p.axis[2].to_extent - corner[2] - i;
+            if (k >= b.size[0] || corner[0] + k >= p.axis[0].to_extent || corner[1] + j >= p.axis[1].to_extent ||
+                left <= 0)
+                continue;
+            const int to = ((corner[0] + k) * p.axis[1].to_extent + corner[1] + j) * p.axis[2].to_extent + corner[2] + i;
+            Real slope[OWN][4];
+#pragma unroll
+            for (int m = 0; m < OWN; ++m)
+                for (int n = 0; n < 4; ++n)
+                    slope[m][n] = n < left && output + m < p.outputs ? from[m * outside + to + n] : (Real)0;
+            const int mine = (k * plane + j * row + i) / 4;
+#pragma unroll
+            for (int t = 0; t < 9; ++t) {
+                const int at = mine + (t / 3 * plane + t % 3 * row) / 4;
+                const Some<4> four = values[(box - start) % 2][at];
+                const Real line[6] = {four.v[0], four.v[1], four.v[2], four.v[3],
+                                      values[(box - start) % 2][at + 1].v[0],
+                                      values[(box - start) % 2][at + 1].v[1]};
+#pragma unroll
+                for (int s = 0; s < 3; ++s)
+#pragma unroll
+                    for (int m = 0; m < OWN; ++m)
+                        for (int n = 0; n < 4; ++n) sums[m * 27 + t * 3 + s] += slope[m][n] * line[s + n];
+            }
+        }
+        if (box + 1 < end) put_down(box + 1);
+        __syncthreads();
+    }
+
+    // The sums of all threads of a half, nine at a time, in double: first of stripes of threads.
+    __shared__ double striped[18][STRIPES];
+    Real *room = values[0][0].v;
+    Real *out = parts + (Index)blockIdx.z * p.groups * p.outputs * p.inputs * 27;
+#pragma unroll
+    for (int nine = 0; nine < 3 * OWN; ++nine) {
+#pragma unroll
+        for (int t = 0; t < 9; ++t) room[t * THREADS + tid] = sums[nine * 9 + t];
+        __syncthreads();
+        const int half = tid / STRIPES / 9, stripe = tid % STRIPES, t = tid / STRIPES % 9;
+        if (half < 2) {
+            double sum = 0;
+            for (int i = stripe; i < HALF; i += STRIPES) sum += room[t * THREADS + half * HALF + i];
+            striped[half * 9 + t][stripe] = sum;
+        }
+        __syncthreads();
+        const int m = blockIdx.y % bands * BAND + tid / 9 * OWN + nine / 3;
+        if (tid < 18 && m < p.outputs) {
+            double sum = 0;
+            for (int s = 0; s < STRIPES; ++s) sum += striped[tid][s];
+            const Index weight = ((Index)(group * p.outputs + m) * p.inputs + blockIdx.x) * 27;
+            out[weight + nine % 3 * 9 + tid % 9] = (Real)sum;
+        }
+        __syncthreads();
+    }
+}
+
+KERNEL(weigh_near)(Pass p, Box b, const Real *x, const Real *dy, Real *parts, int samples, int length) {
+    weigh_box(p, b, x, dy, parts, samples, length);
 }
