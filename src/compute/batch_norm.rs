@@ -66,7 +66,8 @@ impl Moments {
     }
 }
 
-/// Gradients of the training form: `(dx, [dγ, dβ])` in the number type of `x`, with `x̂ = (x − μ) / √(σ² + ε)` of this batch:
+/// Gradients of the training form, `(dx, [dγ, dβ])` in the number type of `x`, with
+/// `x̂ = (x − μ) / √(σ² + ε)` of this batch:
 /// `dx = γ/√(σ²+ε) · (dy − mean(dy) − x̂ · mean(dy · x̂))`.
 ///
 /// # Errors

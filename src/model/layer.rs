@@ -7,8 +7,7 @@ use super::layers::batch_norm::BatchNorm;
 use crate::Result;
 use crate::card::Card;
 use crate::compute::conv3d::Sums;
-use crate::compute::norm::ChannelMap;
-use crate::compute::norm::Statistics;
+use crate::compute::norm::{ChannelMap, Statistics};
 use crate::compute::{Array, Marks, Precision, Workspace};
 use crate::seed::Stream;
 

@@ -137,7 +137,7 @@ impl Card {
         self.narrowed(&sums, x.dtype(), small)
     }
 
-    /// `array::all_to_f64` of arrays of the card: with one wait for all.
+    /// `Array::all_to_f64` of arrays of the card, f32 or f64: with one wait for all.
     pub fn gathered(&self, arrays: &[&Array]) -> Result<Vec<Vec<f64>>> {
         let (mut parts, mut end) = (Vec::with_capacity(4 * arrays.len()), 0);
         for array in arrays {

@@ -19,6 +19,7 @@ impl Divider {
     pub fn new(by: usize) -> Self {
         // times = 2^shift / by, rounded up: off by less than 2^-31 of a whole for n < 2^31.
         let by = by.max(1) as u64;
+        debug_assert!(u32::try_from(by).is_ok(), "{by} is no divisor of 32 bits");
         let shift = 31 + by.next_power_of_two().trailing_zeros();
         Self { by: by as u32, times: ((1u64 << shift) / by + 1) as u32, shift }
     }

@@ -9,7 +9,6 @@
 #define __device__
 #define __forceinline__ inline
 #define __launch_bounds__(...)
-#define __launch_bounds__(...)
 #define __restrict__ __restrict
 // A thread of the host runs one block at a time.
 #define __shared__ static thread_local

@@ -18,6 +18,10 @@ const NUMBERS: usize = 2048;
 /// Boxes that a block of the gradient by the weights adds up at most: a thread has 8 voxels of each,
 /// and sums of 128 products go into the next level.
 const LONGEST: usize = 16;
+/// Numbers of the parts of a gradient at most: 64 MiB of f32.
+const BESIDE: usize = 1 << 24;
+/// Blocks behind one another that CUDA takes.
+const LAYERS: usize = 65_535;
 /// Voxels of a thread, side by side in a row.
 const FOUR: usize = 4;
 
@@ -66,7 +70,10 @@ impl Boxes {
                 let row = FOUR * (fours + 1);
                 let room = (NUMBERS / ((rows + 2) * row)).saturating_sub(2);
                 let most = (threads / (fours * rows)).min(room);
-                let Some(planes) = lengths(places[0], most).next() else { continue };
+                if most == 0 {
+                    continue;
+                }
+                let planes = places[0].div_ceil(places[0].div_ceil(most));
                 let size = [planes, rows, FOUR * fours];
                 let many = std::array::from_fn(|a| places[a].div_ceil(size[a]));
                 let cost = (many.iter().product(), (planes + 2) * (rows + 2) * row);
@@ -87,8 +94,9 @@ impl Boxes {
         let bands = outputs.div_ceil(band) * shapes.geometry.groups;
         let length = boxes.div_ceil((2 * FULL).div_ceil(inputs * bands)).clamp(1, LONGEST);
         let blocks = [inputs, bands, boxes.div_ceil(length)];
+        let fits = blocks[2] <= LAYERS && blocks[2] * shapes.weights() <= BESIDE;
         let enough = outputs >= LEAST && blocks.iter().product::<usize>() >= ENOUGH;
-        enough.then_some((blocks, length))
+        (enough && fits).then_some((blocks, length))
     }
 
     /// Boxes of so many samples.
@@ -107,7 +115,24 @@ impl Boxes {
 
 #[cfg(test)]
 mod tests {
+    use super::super::super::super::geometry::ConvGeometry;
+    use super::super::super::super::precision::Precision;
     use super::*;
+
+    #[test]
+    fn parts_of_a_gradient_have_room_and_are_as_many_as_cuda_takes() {
+        let parts = |batch: usize, channels: [usize; 2], input: [usize; 3]| {
+            let geometry = ConvGeometry::same(3);
+            let (output, precision) = (input, Precision::F32);
+            let shapes = Shapes { geometry: &geometry, batch, channels, input, output, precision };
+            Boxes::cover(input).parts(&shapes, DType::F32)
+        };
+        // 6 by 6 by 3 boxes of 8 samples, at most 16 a part.
+        assert_eq!(parts(8, [8, 16], [48; 3]), Some(([8, 2, 54], 16)));
+        assert_eq!(parts(1, [8, 16], [8, 8, 4]), None, "too few blocks");
+        assert_eq!(parts(1, [1, 8], [1, 1, 1 << 30]), None, "too many parts");
+        assert_eq!(parts(4, [256, 256], [96; 3]), None, "parts too large");
+    }
 
     #[test]
     fn boxes_cover_a_volume_and_fit_a_block() {

@@ -171,6 +171,12 @@ impl Shapes<'_> {
         self.channels.map(|c| c / self.geometry.groups)
     }
 
+    /// Weights of all groups.
+    pub fn weights(&self) -> usize {
+        let [inputs, _] = self.grouped();
+        inputs * self.channels[1] * self.geometry.taps()
+    }
+
     /// Whether the kernels' whole numbers suffice.
     ///
     /// # Errors

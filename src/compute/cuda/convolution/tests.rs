@@ -236,7 +236,7 @@ fn windows_side_by_side_are_as_nested_loops_have_it() {
         (case([24, 27, 2, 3, 8], 26, uneven), true),
         (case([48, 12, 4, 2, 3], 18, ConvGeometry { groups: 2, ..same }), true),
         (case([2, 4, 9, 19, 37], 50, uneven), false),
-        (case([1, 1, 40, 17, 52], 23, ConvGeometry::valid(3)), false),
+        (case([1, 1, 40, 17, 52], 23, same), false),
     ] {
         let truth = case.truth(&mut s);
         let near = |work: &Work, outputs: usize| {
@@ -291,11 +291,16 @@ fn division_by_multiplication_is_division() {
 #[test]
 fn the_same_bits_come_again() {
     let Some(card) = card() else { return };
-    let mut s = Seed(6).stream("cuda/convolution/again");
+    let (mut s, mut cases) = (Seed(6).stream("cuda/convolution/again"), Vec::new());
     for (channels, side) in [([1, 8], 16), ([8, 16], 11), ([33, 40], 5)] {
         let [inputs, outputs] = channels;
         let g = ConvGeometry { stride: [1, 2, 1], ..ConvGeometry::same(3) };
-        let truth = case([2, inputs, side, side + 1, side + 2], outputs, g).truth(&mut s);
+        cases.push(case([2, inputs, side, side + 1, side + 2], outputs, g));
+    }
+    // Boxes, many parts of several.
+    cases.push(case([48, 12, 4, 2, 3], 18, ConvGeometry { groups: 2, ..ConvGeometry::same(3) }));
+    for case in cases {
+        let truth = case.truth(&mut s);
         let [one, two, three] = [(); 3].map(|()| truth.made_by_ours::<f32>(card));
         for other in [two, three] {
             assert_eq!(one.y, other.y);
@@ -309,9 +314,15 @@ fn the_same_bits_come_again() {
 fn sums_of_f32_are_no_worse_than_on_the_host() {
     let Some(card) = card() else { return };
     let mut s = Seed(6).stream("cuda/convolution/error");
-    for (inputs, outputs, extent) in [(1, 8, [16, 15, 17]), (32, 8, [6, 7, 8]), (64, 40, [5, 4, 4])]
-    {
-        let input = [1, inputs, extent[0], extent[1], extent[2]];
+    for (batch, inputs, outputs, extent) in [
+        (1, 1, 8, [16, 15, 17]),
+        (1, 32, 8, [6, 7, 8]),
+        (1, 64, 40, [5, 4, 4]),
+        // Boxes: many channels of enough samples, and parts of sixteen boxes.
+        (24, 30, 32, [4, 5, 6]),
+        (64, 40, 40, [2, 3, 4]),
+    ] {
+        let input = [batch, inputs, extent[0], extent[1], extent[2]];
         let truth = case(input, outputs, ConvGeometry::same(3)).truth(&mut s);
         let there = truth.gaps(&truth.made_by_ours::<f32>(card));
         let here = truth.gaps(&truth.made::<f32>(None));

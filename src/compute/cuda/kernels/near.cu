@@ -1,10 +1,11 @@
 // Convolutions whose windows are 3 x 3 x 3 voxels side by side, a step of one voxel apart: most of
 // those there are, and their gradients.
 //
-// A block makes OUTPUTS channels of a box of voxels, a thread of it four voxels of a row. One channel of
-// what the windows of the box read, the box and a border of one voxel, lies in shared memory; while it
-// is used the next one is fetched. So a number is fetched once for its 27 products, its place is worked
-// out once for all channels, and nine of ten instructions of the loop are multiply-adds.
+// One channel of what the windows of a box of voxels read, the box and a border of one voxel, lies in
+// shared memory; while it is used the next one is fetched. So a number is fetched once for its 27 products.
+//
+// Of the convolution, and of the gradient by the input, a block makes OUTPUTS channels of a box, a thread
+// of it four voxels of a row. Where numbers lie is worked out once for all channels.
 
 // Numbers of the largest box with its border.
 #define BOX 2048
@@ -172,7 +173,7 @@ __device__ __forceinline__ void weigh_box(const Pass &p, const Box &b, const Rea
     const int tid = threadIdx.x, bands = (p.outputs + BAND - 1) / BAND;
     const int group = blockIdx.y / bands, output = blockIdx.y % bands * BAND + tid / HALF * OWN;
     const int plane = b.around[0].by, row = b.around[1].by, numbers = (b.size[0] + 2) * plane;
-    const int volume = (int)input_volume(p), outside = (int)output_volume(p);
+    const int volume = (int)input_volume(p), places = (int)output_volume(p);
     const unsigned boxes = samples * b.boxes.volume.by, start = blockIdx.z * (unsigned)length;
     const unsigned end = start + length < boxes ? start + length : boxes;
     for (int r = 0; r < READS; ++r) {
@@ -214,7 +215,7 @@ __device__ __forceinline__ void weigh_box(const Pass &p, const Box &b, const Rea
         if (box + 1 < end) fetch(box + 1);
         int corner[3];
         const Index sample = corner_of(box, corner);
-        const Real *from = dy + ((sample * p.groups + group) * p.outputs + output) * outside;
+        const Real *from = dy + ((sample * p.groups + group) * p.outputs + output) * places;
 #pragma unroll 1
         for (int four = tid % HALF; four < THREADS; four += HALF) {
             const int k = over(four, b.four[0]), rest = four - k * b.four[0].by, j = over(rest, b.four[1]);
@@ -228,13 +229,13 @@ __device__ __forceinline__ void weigh_box(const Pass &p, const Box &b, const Rea
 #pragma unroll
             for (int m = 0; m < OWN; ++m)
                 for (int n = 0; n < 4; ++n)
-                    slope[m][n] = n < left && output + m < p.outputs ? from[m * outside + to + n] : (Real)0;
+                    slope[m][n] = n < left && output + m < p.outputs ? from[m * places + to + n] : (Real)0;
             const int mine = (k * plane + j * row + i) / 4;
 #pragma unroll
             for (int t = 0; t < 9; ++t) {
                 const int at = mine + (t / 3 * plane + t % 3 * row) / 4;
-                const Some<4> four = values[(box - start) % 2][at];
-                const Real line[6] = {four.v[0], four.v[1], four.v[2], four.v[3],
+                const Some<4> some = values[(box - start) % 2][at];
+                const Real line[6] = {some.v[0], some.v[1], some.v[2], some.v[3],
                                       values[(box - start) % 2][at + 1].v[0],
                                       values[(box - start) % 2][at + 1].v[1]};
 #pragma unroll
@@ -271,7 +272,6 @@ __device__ __forceinline__ void weigh_box(const Pass &p, const Box &b, const Rea
             const Index weight = ((Index)(group * p.outputs + m) * p.inputs + blockIdx.x) * 27;
             out[weight + nine % 3 * 9 + tid % 9] = (Real)sum;
         }
-        __syncthreads();
     }
 }
 
