@@ -39,7 +39,8 @@ impl Moments {
         let voxels: usize = x.shape()[2..].iter().product();
         self.count += x.shape()[0] * voxels;
         on_card!(x, card => {
-            self.state = Some(card.moments(x, [x.shape()[0] * channels, channels], self.state.take())?);
+            let lines = x.shape()[0] * channels;
+            self.state = Some(card.moments(x, [lines, channels], self.state.take())?);
             Ok(())
         });
         let lines: Vec<[f64; 3]> =

@@ -32,7 +32,8 @@ pub fn statistics(x: &Array, groups: usize) -> Result<Statistics> {
 }
 
 /// Gradients `(dx, [dγ, dβ])` in the number type of `x`, statistics differentiated too. With
-/// `x̂ = (x − μ) / √(σ² + ε)` and `g = γ dy`: `dx = (g − mean(g) − x̂ · mean(g · x̂)) / √(σ² + ε)`, means over the group.
+/// `x̂ = (x − μ) / √(σ² + ε)` and `g = γ dy`:
+/// `dx = (g − mean(g) − x̂ · mean(g · x̂)) / √(σ² + ε)`, means over the group.
 ///
 /// # Errors
 /// [`crate::Error::Internal`] when the arrays are not in one place;
