@@ -117,7 +117,7 @@ pub fn images(side: usize, batch: usize) -> Fallible<Array> {
 /// # Errors
 /// Those of the network.
 pub fn forward(graph: Graph, x: Array) -> Fallible<Work> {
-    let mut ws = Workspace::new();
+    let (x, mut ws) = (x.at_work()?, Workspace::new());
     Ok(Box::new(move || {
         let logits = graph.forward(&x, &mut ws)?;
         ws.give(logits);
@@ -174,8 +174,26 @@ pub fn maps(graph: &Graph, x: &Array, composite: &str, ws: &mut Workspace) -> Fa
 /// Those of the composite.
 pub fn relevance(graph: &Graph, x: Array, composite: &str) -> Fallible<Work> {
     let (graph, composite, mut ws) = (graph.folded()?, composite.to_owned(), Workspace::new());
+    let x = x.at_work()?;
     Ok(Box::new(move || {
         let map = maps(&graph, &x, &composite, &mut ws)?;
+        ws.give(map);
+        Ok(())
+    }))
+}
+
+/// Relevance maps of another network each time: every weight is drawn anew, batch norms take their
+/// statistics from the images and are folded, as an audit does it.
+///
+/// # Errors
+/// Those of the network and of the composite.
+pub fn reinitialised(graph: Graph, x: Array, composite: &str) -> Fallible<Work> {
+    let (layers, composite) = (graph.weighted_layers(), composite.to_owned());
+    let (mut seed, mut ws) = (0, Workspace::new());
+    Ok(Box::new(move || {
+        seed += 1;
+        let drawn = graph.reinitialised(&layers, Seed(seed), Some(&x), &mut ws)?;
+        let map = maps(&drawn.folded()?, &x, &composite, &mut ws)?;
         ws.give(map);
         Ok(())
     }))

@@ -22,7 +22,9 @@ use cpu_time::ProcessTime;
 use heatproof::compute::{Array, Workspace, device, instruction_set, rates};
 use heatproof::model::tensors::to_bytes;
 
-use common::networks::{forward, gradients, images, maps, plain, relevance, resnet18, train};
+use common::networks::{
+    forward, gradients, images, maps, plain, reinitialised, relevance, resnet18, train,
+};
 use common::{Fallible, Pass, Shape, Work};
 
 #[global_allocator]
@@ -84,6 +86,9 @@ fn build(item: &str) -> Fallible<Work> {
         ("resnet_train", &[side, batch]) => train(resnet18(side)?, images(side, batch)?),
         ("resnet_epsilon_plus", &[side, batch]) => {
             relevance(&resnet18(side)?, images(side, batch)?, "epsilon_plus")
+        }
+        ("reinitialised", &[side, batch]) => {
+            reinitialised(plain(side)?, images(side, batch)?, "epsilon_plus")
         }
         (composite, &[side, batch]) => relevance(&plain(side)?, images(side, batch)?, composite),
         _ => Err(format!("unknown item {item}").into()),

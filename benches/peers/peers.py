@@ -50,6 +50,7 @@ ON_CARD = [
     ("inference", "forward 96 8"),
     *[("relevance", f"{c} 96 8") for c in COMPOSITES],
     ("relevance", "epsilon_plus 64 16"),
+    ("reinitialised", "reinitialised 64 16"),
     ("resnet18 training", "resnet_train 96 4"),
     ("resnet18 relevance", "resnet_epsilon_plus 96 4"),
 ]

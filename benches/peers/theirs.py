@@ -121,7 +121,27 @@ def relevance(net, x, composite):
 
     def explain():
         with Gradient(model=net, composite=composite) as attributor:
-            return attributor(x, target)
+            # Maps are handed over as arrays of the host, as on our side.
+            return attributor(x, target)[1].cpu()
+
+    return explain
+
+
+def reinitialised(net, x):
+    """Maps of another network each time, batch norms with the statistics of the images."""
+    for module in net.modules():
+        if isinstance(module, nn.BatchNorm3d):
+            module.momentum = 1.0
+
+    def explain():
+        for module in net.modules():
+            if isinstance(module, (nn.Conv3d, nn.Linear)):
+                nn.init.kaiming_normal_(module.weight)
+                nn.init.zeros_(module.bias)
+        net.train()
+        with torch.no_grad():
+            net(x)
+        return relevance(net, x, "epsilon_plus")()
 
     return explain
 
@@ -205,6 +225,8 @@ def build(item):
     word = word.removeprefix("resnet_")
     if word == "train":
         return train(net, x)
+    if word == "reinitialised":
+        return reinitialised(net, x)
     return forward(net, x) if word == "forward" else relevance(net, x, word)
 
 
