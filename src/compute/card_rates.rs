@@ -107,10 +107,10 @@ fn of_shape(facts: &Facts, batch: usize, [cin, cout, side]: [usize; 3]) -> Resul
     };
     let mut found = passes("", Precision::F32)?.to_vec();
     if facts.cudnn {
-        found.extend(passes(", tf32", Precision::Tf32)?);
-        found.extend(passes(", bf16", Precision::Bf16)?);
-        found.extend(Convolutions::Cudnn.during(|| passes(", cuDNN", Precision::F32))?);
-        found.extend(Convolutions::Ours.during(|| passes(", ours", Precision::F32))?);
+        let cudnn = |more: &str, precision| Convolutions::Cudnn.during(|| passes(more, precision));
+        found.extend(cudnn(", cuDNN", Precision::F32)?);
+        found.extend(cudnn(", cuDNN tf32", Precision::Tf32)?);
+        found.extend(cudnn(", cuDNN bf16", Precision::Bf16)?);
     }
     let tiles = PoolGeometry::tiles(2);
     found.extend([

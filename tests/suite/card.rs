@@ -148,7 +148,7 @@ mod with_cuda {
         // Where cuDNN convolves, it does so in each precision, and our own kernels are held to the
         // same table.
         let more = if card["cudnn"] == true { of("conv3d") } else { 0 };
-        for op in ["conv3d, tf32", "conv3d, bf16", "conv3d, ours"] {
+        for op in ["conv3d, cudnn", "conv3d, tf32", "conv3d, bf16", "conv3d, ours"] {
             assert_eq!(of(op), more, "{op}");
         }
         let in_f32 = |why: &str| {

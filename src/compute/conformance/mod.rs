@@ -73,8 +73,14 @@ pub fn table() -> Result<Vec<Row>> {
     let mut stream = Seed(0).stream("compute/conformance");
     let mut rows = convolution::convolutions(Precision::F32, &mut stream)?;
     if device::facts()?.is_some_and(|card| card.cudnn) {
+        // Those of few channels would be chosen to be made in f32.
+        let cudnn = |stream: &mut _, precision| {
+            Convolutions::Cudnn.during(|| convolution::convolutions(precision, stream))
+        };
+        let plain = cudnn(&mut stream, Precision::F32)?.into_iter();
+        rows.extend(plain.map(|row| Row { op: "conv3d, cudnn", ..row }));
         for precision in [Precision::Tf32, Precision::Bf16] {
-            rows.extend(convolution::convolutions(precision, &mut stream)?);
+            rows.extend(cudnn(&mut stream, precision)?);
         }
         let ours = || convolution::convolutions(Precision::F32, &mut stream);
         let ours = Convolutions::Ours.during(ours)?.into_iter();
@@ -191,8 +197,11 @@ pub fn repetitions() -> Result<Vec<Repetition>> {
         };
         found.extend(passes("", Precision::F32)?);
         if facts.as_ref().is_some_and(|card| card.cudnn) {
-            found.extend(passes(", tf32", Precision::Tf32)?);
-            found.extend(passes(", bf16", Precision::Bf16)?);
+            let cudnn =
+                |more: &str, precision| Convolutions::Cudnn.during(|| passes(more, precision));
+            found.extend(cudnn(", cudnn", Precision::F32)?);
+            found.extend(cudnn(", tf32", Precision::Tf32)?);
+            found.extend(cudnn(", bf16", Precision::Bf16)?);
             found.extend(Convolutions::Ours.during(|| passes(", ours", Precision::F32))?);
         }
         let tiles = PoolGeometry::tiles(2);

@@ -6,13 +6,16 @@ use std::cell::Cell;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, OnceLock};
 
-use candle_core::cuda_backend::cudarc::driver::{CudaFunction, CudaModule, CudaSlice, sys};
+use candle_core::cuda_backend::cudarc::driver::{
+    CudaFunction, CudaModule, CudaSlice, DevicePtr, DevicePtrMut, sys,
+};
 use candle_core::cuda_backend::cudarc::nvrtc::{CompileOptions, compile_ptx_with_opts};
 use candle_core::cuda_backend::{CudaDevice, CudaStorage, CudaStorageSlice};
 use candle_core::{DType, Storage};
 
 use super::super::array::Array;
 use super::convolution::Tables;
+use super::ferry::Ferry;
 use crate::{Error, Result};
 
 /// Sources of the kernels, the common beginning first.
@@ -43,6 +46,7 @@ pub struct Card {
     modules: Mutex<HashMap<DType, Arc<CudaModule>>>,
     functions: Mutex<HashMap<(&'static str, DType), CudaFunction>>,
     pub(super) tables: Tables,
+    pub(super) ferry: Mutex<Option<Ferry>>,
 }
 
 impl std::fmt::Debug for Card {
@@ -116,6 +120,7 @@ impl Card {
             modules: Mutex::default(),
             functions: Mutex::default(),
             tables: Tables::default(),
+            ferry: Mutex::default(),
         })
     }
 
@@ -233,7 +238,16 @@ impl Card {
         if data.is_empty() {
             return self.device.alloc_zeros(1).map_err(short);
         }
-        self.device.clone_htod(data).map_err(short)
+        let stream = self.device.cuda_stream();
+        // SAFETY: all of it is written next, in the same stream.
+        let mut slice = unsafe { self.device.alloc::<T>(data.len()).map_err(short)? };
+        let (to, recorded) = slice.device_ptr_mut(&stream);
+        let sent = self.sent(data, to)?;
+        drop(recorded);
+        if !sent {
+            self.device.memcpy_htod(data, &mut slice).map_err(short)?;
+        }
+        Ok(slice)
     }
 
     /// Whole numbers of the host, copied to the card.
@@ -301,6 +315,11 @@ impl Card {
     /// Numbers of the card, copied to the host; waits for what was asked for before.
     pub(super) fn download<T: Held>(&self, slice: &CudaSlice<T>, len: usize) -> Result<Vec<T>> {
         WAITS.set(WAITS.get() + 1);
+        let stream = self.device.cuda_stream();
+        let (from, _recorded) = slice.device_ptr(&stream);
+        if let Some(numbers) = self.brought(from, len)? {
+            return Ok(numbers);
+        }
         let whole = self.device.clone_dtoh(slice);
         let mut whole = whole.map_err(|why| failed("copying from it", why))?;
         whole.truncate(len);

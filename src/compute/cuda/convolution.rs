@@ -98,7 +98,13 @@ pub enum Pass3d {
     ByWeight,
 }
 
-/// A pass by cuDNN, where it is part of the program, is asked and takes the convolution.
+/// Channels of a group, read and made, from which on less than f32 pays: fewer are bound by memory,
+/// where our kernels of f32 are faster than what tensor cores make of rounded numbers.
+const TENSOR: usize = 32;
+
+/// A pass by cuDNN, where it is part of the program, takes the convolution, and is asked: for less
+/// than f32, and for windows that our tiles do not have. In f32 our kernels are the faster ones, as
+/// cuDNN's deterministic algorithms are measured beside them (docs/gpu.md).
 fn by_cudnn(
     card: &Card,
     pass: Pass3d,
@@ -106,23 +112,23 @@ fn by_cudnn(
     shapes: &Shapes,
 ) -> Result<Option<Array>> {
     #[cfg(feature = "cudnn")]
-    if Convolutions::now() != Convolutions::Ours {
-        return super::cudnn::made(card, pass, arrays, shapes);
+    {
+        let wide = || shapes.geometry.kernel.iter().sum::<usize>() > NARROW;
+        let pays = match shapes.precision {
+            Precision::F32 => false,
+            Precision::Tf32 | Precision::Bf16 => shapes.grouped().iter().all(|c| *c >= TENSOR),
+        };
+        let asked = match Convolutions::now() {
+            Convolutions::Chosen => pays || wide(),
+            Convolutions::Ours => false,
+            Convolutions::Cudnn => true,
+        };
+        if asked {
+            return super::cudnn::made(card, pass, arrays, shapes);
+        }
     }
     let _ = (card, pass, arrays, shapes);
     Ok(None)
-}
-
-/// Output channels of a group up to which our kernel for windows side by side comes before cuDNN's:
-/// tiles of matrix products have 32 or more, most of them idle here, and a bias and a ReLU cost them
-/// a pass over the output.
-const FEW: usize = 16;
-
-/// Whether a pass that makes `outputs` channels of a group is ours first.
-fn ours(work: &Work, shapes: &Shapes<'_>, outputs: usize) -> bool {
-    let boxes = || work.near().and_then(|places| Boxes::of(places, shapes, outputs));
-    let asked = Convolutions::now() != Convolutions::Cudnn && shapes.precision == Precision::F32;
-    asked && outputs <= FEW && boxes().is_some()
 }
 
 /// `y = conv(x, w) + b`, negative numbers set to 0 with `rectify`.
@@ -136,9 +142,6 @@ pub fn forward(
     shapes: &Shapes,
     rectify: bool,
 ) -> Result<Array> {
-    if ours(&shapes.forward(), shapes, shapes.grouped()[1]) {
-        return own_forward(card, arrays, b, shapes, rectify);
-    }
     match by_cudnn(card, Pass3d::Forward, arrays, shapes)? {
         Some(y) => card.add_bias(&y, b, rectify).map(|()| y),
         None => own_forward(card, arrays, b, shapes, rectify),
@@ -150,10 +153,6 @@ pub fn forward(
 /// # Errors
 /// As [`forward`].
 pub fn grad_input(card: &Card, arrays: [&Array; 2], shapes: &Shapes) -> Result<Array> {
-    let step_of_one = shapes.geometry.stride == [1; 3];
-    if step_of_one && ours(&shapes.backward()[0], shapes, shapes.grouped()[0]) {
-        return own_grad_input(card, arrays, shapes);
-    }
     match by_cudnn(card, Pass3d::ByInput, arrays, shapes)? {
         Some(dx) => Ok(dx),
         None => own_grad_input(card, arrays, shapes),
@@ -296,7 +295,7 @@ impl Card {
                 let own = [self.of(&table)?, from, self.of(w.array())?, bias, to];
                 let all: Vec<_> = [pass.into(), boxes.argument()].into_iter().chain(own).collect();
                 let samples = voxels / work.places.max(1);
-                self.run("convolve_near", x.dtype(), boxes.grid(samples), &all)?;
+                self.run(boxes.kernel(), x.dtype(), boxes.grid(samples), &all)?;
                 continue;
             }
             let all = [pass.into(), self.of(&table)?, from, self.of(w.array())?, bias, to];

@@ -15,10 +15,16 @@ use crate::Result;
 
 /// Windows as kernels know them.
 pub(super) fn tiles(t: &Tiles) -> Argument {
+    let cells = cells(t);
     let (volumes, [_, rows, columns]) =
-        ([t.input, t.output].map(|e| Divider::volume(&e)), t.kernel);
+        ([t.input, t.output, cells].map(|e| Divider::volume(&e)), t.kernel);
     let window = [rows * columns, t.kernel[0], rows, columns];
     Argument::ints(&[&t.input, &t.kernel, &t.output, &volumes.concat(), &Divider::all(&window)])
+}
+
+/// Windows along each axis, what is left of one at the far border counted with them.
+pub(super) fn cells(t: &Tiles) -> [usize; 3] {
+    std::array::from_fn(|a| t.input[a].div_ceil(t.kernel[a]))
 }
 
 impl Card {
@@ -78,15 +84,18 @@ impl Card {
             slopes.as_ref().map_or(0, |s| s.shape()[0]).into(),
             tiles(t),
         ];
-        self.each("spread", z.dtype(), z.len(), &arguments)
+        let cells = z.shape()[0] * z.shape()[1] * cells(t).iter().product::<usize>();
+        self.each("spread", z.dtype(), cells, &arguments)
     }
 
     /// `flow::Flow::whole` behind a pool.
     pub fn whole(&self, of: &Winners<'_>) -> Result<Array> {
         let r = self.room(of.values.dtype(), &of.shape)?;
         let winners = self.of(of.winners.array()?)?;
-        let arguments = [self.of(&of.values)?, winners, self.of(&r)?, tiles(&of.tiles()?)];
-        self.each("whole", r.dtype(), r.len(), &arguments)?;
+        let t = of.tiles()?;
+        let arguments = [self.of(&of.values)?, winners, self.of(&r)?, tiles(&t)];
+        let cells = of.sizes()[0] * cells(&t).iter().product::<usize>();
+        self.each("whole", r.dtype(), cells, &arguments)?;
         Ok(r)
     }
 }

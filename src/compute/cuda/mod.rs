@@ -5,7 +5,7 @@
 //! before what another asks for next. Sums are taken in an order that shapes alone decide: the same
 //! launch gives the same bits again.
 //!
-//! `unsafe` stays in `card`, `launch` and `cudnn`. That kernels get the arguments they declare, stay within
+//! `unsafe` stays in `card`, `ferry`, `launch` and `cudnn`. That kernels get the arguments they declare, stay within
 //! their arrays and read only what was written is shown by running them, emulated, on the CPU
 //! (`tools/cuda/emulator`), where every array lies between guards and begins as NaN.
 
@@ -18,6 +18,7 @@ mod dense;
 mod divider;
 mod elementwise;
 mod facts;
+mod ferry;
 mod fused;
 mod launch;
 mod norms;

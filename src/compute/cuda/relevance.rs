@@ -4,7 +4,7 @@ use super::super::array::Array;
 use super::super::flow::{Flow, Winners};
 use super::super::relevance::{Damping, Quotient, Served, Stabiliser};
 use super::Card;
-use super::fused::tiles;
+use super::fused::{cells, tiles};
 use super::launch::Argument;
 use crate::Result;
 
@@ -53,9 +53,10 @@ impl Card {
                 self.sums_of_rows("row_quotients", z.dtype(), sizes, &all)?
             }
             Flow::Winners(of) => {
-                let first =
-                    [self.of(&of.values)?, self.of(of.winners.array()?)?, tiles(&of.tiles()?)];
+                let t = of.tiles()?;
+                let first = [self.of(&of.values)?, self.of(of.winners.array()?)?, tiles(&t)];
                 let all: Vec<Argument> = first.into_iter().chain(rest).collect();
+                let sizes = [rows, cells(&t).iter().product(), 3];
                 self.sums_of_rows("row_quotients_won", z.dtype(), sizes, &all)?
             }
         };

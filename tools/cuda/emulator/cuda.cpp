@@ -306,6 +306,8 @@ API cuMemAllocAsync(uint64_t *to, size_t bytes, void *) { return allocate(to, by
 API cuMemAlloc_v2(uint64_t *to, size_t bytes) { return allocate(to, bytes); }
 API cuMemFreeAsync(uint64_t at, void *) { return release(at); }
 API cuMemFree_v2(uint64_t at) { return release(at); }
+API cuMemHostAlloc(void **to, size_t bytes, unsigned) { return *to = std::malloc(bytes), *to ? 0 : 2; }
+API cuMemFreeHost(void *at) { return std::free(at), 0; }
 API cuMemGetInfo_v2(size_t *free, size_t *total) {
     std::lock_guard<std::mutex> lock(memory);
     *total = capacity();

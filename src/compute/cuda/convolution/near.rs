@@ -6,10 +6,9 @@ use super::super::divider::Divider;
 use super::super::launch::{Argument, THREADS};
 use super::{FULL, Shapes};
 
-/// Output channels of a block.
+/// Output channels of a block; of those that make one or two.
 const OUTPUTS: usize = 8;
-/// Output channels of a group with which a block is not mostly idle.
-const LEAST: usize = 3;
+const FEW: usize = 2;
 /// Blocks below which the smaller tiles of other kernels are used: two in three of a card's 132
 /// multiprocessors are busy.
 const ENOUGH: usize = 88;
@@ -32,7 +31,8 @@ pub(super) struct Boxes {
     size: [usize; 3],
     /// How many of them along each axis.
     many: [usize; 3],
-    /// Blocks for the channels of each.
+    /// Output channels of a group that a block makes, and blocks for the channels of each box.
+    outputs: usize,
     bands: usize,
 }
 
@@ -50,10 +50,16 @@ impl Boxes {
     /// Those of a pass that makes `outputs` channels of a group in each of these places, where it is
     /// worth it.
     pub(super) fn of(places: [usize; 3], shapes: &Shapes<'_>, outputs: usize) -> Option<Self> {
-        let bands = outputs.div_ceil(OUTPUTS) * shapes.geometry.groups;
-        let boxes = Self { bands, ..Self::cover(places) };
+        let own = if outputs <= FEW { FEW } else { OUTPUTS };
+        let bands = outputs.div_ceil(own) * shapes.geometry.groups;
+        let boxes = Self { outputs: own, bands, ..Self::cover(places) };
         let blocks: u32 = boxes.grid(shapes.batch).iter().product();
-        (outputs >= LEAST && blocks as usize >= ENOUGH).then_some(boxes)
+        (blocks as usize >= ENOUGH).then_some(boxes)
+    }
+
+    /// The kernel for them.
+    pub(super) fn kernel(&self) -> &'static str {
+        if self.outputs == FEW { "convolve_near_2" } else { "convolve_near" }
     }
 
     /// Blocks for so many samples.
@@ -78,11 +84,12 @@ impl Boxes {
                 let many = std::array::from_fn(|a| places[a].div_ceil(size[a]));
                 let cost = (many.iter().product(), (planes + 2) * (rows + 2) * row);
                 if best.is_none_or(|(least, _)| cost < least) {
-                    best = Some((cost, Self { size, many, bands: 1 }));
+                    best = Some((cost, Self { size, many, outputs: OUTPUTS, bands: 1 }));
                 }
             }
         }
-        best.map_or(Self { size: [1, 1, FOUR], many: [0; 3], bands: 1 }, |(_, boxes)| boxes)
+        let none = Self { size: [1, 1, FOUR], many: [0; 3], outputs: OUTPUTS, bands: 1 };
+        best.map_or(none, |(_, boxes)| boxes)
     }
 
     /// Blocks of the gradient by the weights from `inputs` to `outputs` channels of each group, and
@@ -95,7 +102,7 @@ impl Boxes {
         let length = boxes.div_ceil((2 * FULL).div_ceil(inputs * bands)).clamp(1, LONGEST);
         let blocks = [inputs, bands, boxes.div_ceil(length)];
         let fits = blocks[2] <= LAYERS && blocks[2] * shapes.weights() <= BESIDE;
-        let enough = outputs >= LEAST && blocks.iter().product::<usize>() >= ENOUGH;
+        let enough = outputs > FEW && blocks.iter().product::<usize>() >= ENOUGH;
         (enough && fits).then_some((blocks, length))
     }
 

@@ -37,10 +37,6 @@ struct Tap {
 };
 #define NONE 0x80000000u
 
-template <int N> struct alignas(N * sizeof(Real)) Some {
-    Real v[N];
-};
-
 struct Place {
     unsigned sample;
     int at[3];

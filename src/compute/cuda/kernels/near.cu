@@ -22,9 +22,10 @@ __device__ __forceinline__ void near(const Pass &p, const Box &b, const Tap *__r
                                      const Real *__restrict__ x, const Real *__restrict__ w, const Real *bias,
                                      Real *y) {
     constexpr int READS = BOX / THREADS, WEIGHTS = (27 * OUTPUTS + THREADS - 1) / THREADS;
+    constexpr int WIDTH = OUTPUTS < 4 ? OUTPUTS : 4; // weights read at a time
     constexpr int CHANNELS = LEVEL / 27; // of a level
     __shared__ Some<4> values[2][BOX / 4];
-    __shared__ Some<4> weights[2][27 * OUTPUTS / 4];
+    __shared__ Some<WIDTH> weights[2][27 * OUTPUTS / WIDTH];
     // Each thread's own: registers are short.
     __shared__ int from[READS][THREADS], targets[THREADS];
     const int tid = threadIdx.x, bands = (p.outputs + OUTPUTS - 1) / OUTPUTS;
@@ -81,7 +82,7 @@ __device__ __forceinline__ void near(const Pass &p, const Box &b, const Tap *__r
         }
         for (int i = 0; i < WEIGHTS; ++i) {
             const int at = tid + i * THREADS;
-            if (at < 27 * OUTPUTS) weights[c % 2][at / 4].v[at % 4] = weight[i];
+            if (at < 27 * OUTPUTS) weights[c % 2][at / WIDTH].v[at % WIDTH] = weight[i];
         }
     };
 
@@ -116,10 +117,10 @@ __device__ __forceinline__ void near(const Pass &p, const Box &b, const Tap *__r
 #pragma unroll
             for (int s = 0; s < 3; ++s)
 #pragma unroll
-                for (int m = 0; m < OUTPUTS / 4; ++m) {
-                    const Some<4> some = weights[half][(t * 3 + s) * (OUTPUTS / 4) + m];
-                    for (int o = 0; o < 4; ++o)
-                        for (int n = 0; n < 4; ++n) level[(m * 4 + o) * 4 + n] += some.v[o] * line[s + n];
+                for (int m = 0; m < OUTPUTS / WIDTH; ++m) {
+                    const Some<WIDTH> some = weights[half][(t * 3 + s) * (OUTPUTS / WIDTH) + m];
+                    for (int o = 0; o < WIDTH; ++o)
+                        for (int n = 0; n < 4; ++n) level[(m * WIDTH + o) * 4 + n] += some.v[o] * line[s + n];
                 }
         }
         if (c % CHANNELS == CHANNELS - 1) raise(sums, level);
@@ -154,6 +155,13 @@ extern "C" __global__ void __launch_bounds__(THREADS, sizeof(Real) == 4 ? 2 : 1)
     NAMED(convolve_near)(Pass p, Box b, const Tap *table, const Real *x, const Real *w, const Real *bias, Real *y);
 KERNEL(convolve_near)(Pass p, Box b, const Tap *table, const Real *x, const Real *w, const Real *bias, Real *y) {
     near<8>(p, b, table, x, w, bias, y);
+}
+
+// The same for one or two channels: it waits for shared memory, and has room for more blocks.
+extern "C" __global__ void __launch_bounds__(THREADS, sizeof(Real) == 4 ? 4 : 2)
+    NAMED(convolve_near_2)(Pass p, Box b, const Tap *table, const Real *x, const Real *w, const Real *bias, Real *y);
+KERNEL(convolve_near_2)(Pass p, Box b, const Tap *table, const Real *x, const Real *w, const Real *bias, Real *y) {
+    near<2>(p, b, table, x, w, bias, y);
 }
 
 // --- Gradient by the weights ----------------------------------------------------------------------

@@ -15,6 +15,11 @@ typedef float Real;
 // Numbers of an array, places in it: more than 2^31 are possible.
 typedef long long Index;
 
+// Numbers that lie together in memory and are read or written as one.
+template <int N> struct alignas(N * sizeof(Real)) Some {
+    Real v[N];
+};
+
 // Threads of a block where a kernel does not say otherwise.
 #define THREADS 256
 

@@ -56,24 +56,26 @@ KERNEL(row_quotients)(const Real *r, Real *z, const Real *sign, const Real *othe
     put_sums(mine, out, pieces);
 }
 
-// The same where relevance is that of the winners of windows; the other voxels get 0.
+// The same where relevance is that of the winners of windows, cell by cell; the other voxels get 0.
+// A row is the cells of a channel.
 KERNEL(row_quotients_won)(const Real *values, const unsigned char *winners, Tiles t, Real *z, const Real *sign,
                           const Real *other, const double *squares, int rows_of_sample, Way way, double gain, double epsilon, double *out,
                           Index row, int pieces) {
-    Index start = blockIdx.x * row, windows = (Index)blockIdx.x * t.windows.volume.by;
-    double root = root_of(way, squares, row * rows_of_sample, rows_of_sample);
+    const Index volume = t.voxels.volume.by, start = blockIdx.x * volume, windows = (Index)blockIdx.x * t.windows.volume.by;
+    double root = root_of(way, squares, volume * rows_of_sample, rows_of_sample);
     Bins bins = {0, 0, 0};
     EACH_OF_ROW(at) {
-        Index of = start + at, window;
-        int number;
+        const Cell cell = cell_of(t, at);
+        int winner = CUT;
         Real s = 0;
-        if (window_of(t, at, window, number)) {
-            int winner = winners[windows + window];
-            if ((winner == CUT ? 0 : winner) == number)
-                s = quotient_of(way, gain, epsilon, root, values[windows + window], z[of], way.only ? sign[of] : (Real)0,
-                                way.beside ? other[of] : (Real)0, bins);
+        if (cell.window >= 0) {
+            winner = winners[windows + cell.window];
+            if (winner == CUT) winner = 0;
+            const Index of = start + cell.first + behind(t, winner);
+            s = quotient_of(way, gain, epsilon, root, values[windows + cell.window], z[of], way.only ? sign[of] : (Real)0,
+                            way.beside ? other[of] : (Real)0, bins);
         }
-        z[of] = s;
+        refill(t, cell, z + start, [&](Real, int number) { return number == winner ? s : (Real)0; });
     }
     double mine[3] = {bins.stabiliser, bins.degenerate, bins.sum};
     put_sums(mine, out, pieces);

@@ -1,0 +1,193 @@
+//! Large arrays on their way between host and card.
+//!
+//! The driver copies from and to memory of a program through page-locked memory of its own, with one
+//! thread, which must also be given fresh pages as it goes: 28 MB of maps took longer than what they were
+//! made with. Here two pieces of page-locked memory take turns: while the card fills one, the processors
+//! empty the other together.
+
+#![allow(unsafe_code)]
+
+use std::mem::{MaybeUninit, size_of};
+
+use candle_core::cuda_backend::cudarc::driver::{CudaEvent, DriverError, result, sys};
+use rayon::prelude::*;
+
+use super::Card;
+use super::card::{Held, failed};
+use crate::Result;
+
+/// Bytes of a piece.
+const PIECE: usize = 4 << 20;
+/// Bytes that one thread copies at a time.
+const SHARE: usize = 256 << 10;
+/// Bytes from which on an array is worth it.
+const LARGE: usize = 1 << 20;
+
+/// Page-locked memory, and when what was last asked for with it is done.
+struct Piece {
+    memory: *mut u8,
+    done: CudaEvent,
+}
+
+// SAFETY: the memory belongs to the piece alone, and CUDA takes calls from any thread.
+unsafe impl Send for Piece {}
+
+/// Two pieces that take turns; made with the first large array, kept as long as the card.
+pub struct Ferry([Piece; 2]);
+
+impl Ferry {
+    fn new(card: &Card) -> std::result::Result<Self, DriverError> {
+        let stream = card.device.cuda_stream();
+        let context = stream.context();
+        context.bind_to_thread()?;
+        let piece = || {
+            let done = context.new_event(Some(sys::CUevent_flags::CU_EVENT_DISABLE_TIMING))?;
+            // SAFETY: asks for memory; whoever reads it has it filled before.
+            let memory = unsafe { result::malloc_host(PIECE, 0)? };
+            Ok::<_, DriverError>(Piece { memory: memory.cast(), done })
+        };
+        Ok(Self([piece()?, piece()?]))
+    }
+
+    /// Fills `to` from what lies at `from` on the card.
+    fn bring(
+        &self,
+        card: &Card,
+        from: sys::CUdeviceptr,
+        to: &mut [MaybeUninit<u8>],
+    ) -> std::result::Result<(), DriverError> {
+        let stream = card.device.cuda_stream();
+        stream.context().bind_to_thread()?;
+        let (bytes, pieces) = (to.len(), to.len().div_ceil(PIECE));
+        let ask = |n: usize| {
+            let Piece { memory, done } = &self.0[n % 2];
+            let len = PIECE.min(bytes - n * PIECE);
+            // SAFETY: the piece has PIECE bytes, and nobody else holds it: its last numbers were
+            // copied away, or are read by a copy queued before in the same stream.
+            let piece = unsafe { std::slice::from_raw_parts_mut(*memory, len) };
+            let at = from + (n * PIECE) as u64;
+            // SAFETY: the array on the card has as many bytes, and the piece lives with the card.
+            unsafe { result::memcpy_dtoh_async(piece, at, stream.cu_stream())? };
+            done.record(&stream)
+        };
+        ask(0)?;
+        for (n, to) in to.chunks_mut(PIECE).enumerate() {
+            if n + 1 < pieces {
+                ask(n + 1)?;
+            }
+            let Piece { memory, done } = &self.0[n % 2];
+            done.synchronize()?;
+            // SAFETY: the card has filled the piece, as the event says.
+            let piece = unsafe { std::slice::from_raw_parts(*memory, to.len()) };
+            to.par_chunks_mut(SHARE).zip(piece.par_chunks(SHARE)).for_each(|(to, from)| {
+                // SAFETY: shares are as long as one another, and in memory of their own.
+                unsafe { from.as_ptr().copy_to_nonoverlapping(to.as_mut_ptr().cast(), to.len()) };
+            });
+        }
+        Ok(())
+    }
+
+    /// Sends `from` to `to` on the card. What was not copied yet when it returns is copied before
+    /// anything that is asked of the stream afterwards.
+    fn send(
+        &self,
+        card: &Card,
+        from: &[u8],
+        to: sys::CUdeviceptr,
+    ) -> std::result::Result<(), DriverError> {
+        let stream = card.device.cuda_stream();
+        stream.context().bind_to_thread()?;
+        for (n, from) in from.chunks(PIECE).enumerate() {
+            let Piece { memory, done } = &self.0[n % 2];
+            done.synchronize()?;
+            // SAFETY: the piece has PIECE bytes, and the card is done with it.
+            let piece = unsafe { std::slice::from_raw_parts_mut(*memory, from.len()) };
+            piece.par_chunks_mut(SHARE).zip(from.par_chunks(SHARE)).for_each(|(to, from)| {
+                to.copy_from_slice(from);
+            });
+            let at = to + (n * PIECE) as u64;
+            // SAFETY: the array on the card has as many bytes, and the piece lives with the card.
+            unsafe { result::memcpy_htod_async(at, piece, stream.cu_stream())? };
+            done.record(&stream)?;
+        }
+        Ok(())
+    }
+}
+
+impl Card {
+    fn with_ferry(
+        &self,
+        step: &str,
+        body: impl FnOnce(&Ferry) -> std::result::Result<(), DriverError>,
+    ) -> Result<()> {
+        let mut kept = self.ferry.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let ferry = match kept.take() {
+            Some(ferry) => ferry,
+            None => Ferry::new(self).map_err(|why| failed("locking memory", why))?,
+        };
+        body(kept.insert(ferry)).map_err(|why| failed(step, why))
+    }
+
+    /// Numbers that lie at `from` on the card, where they are many.
+    ///
+    /// # Errors
+    /// `E-DEVICE-003` when the driver fails.
+    pub(super) fn brought<T: Held>(
+        &self,
+        from: sys::CUdeviceptr,
+        len: usize,
+    ) -> Result<Option<Vec<T>>> {
+        let bytes = len * size_of::<T>();
+        if bytes < LARGE {
+            return Ok(None);
+        }
+        let mut made = Vec::<T>::with_capacity(len);
+        // SAFETY: the same memory as bytes, none of which is read before it is written.
+        let room = unsafe {
+            std::slice::from_raw_parts_mut(made.as_mut_ptr().cast::<MaybeUninit<u8>>(), bytes)
+        };
+        self.with_ferry("copying from it", |ferry| ferry.bring(self, from, room))?;
+        // SAFETY: every byte was written, by what were numbers of this type on the card.
+        unsafe { made.set_len(len) };
+        Ok(Some(made))
+    }
+
+    /// Sends numbers to `to` on the card, where they are many; says whether it did.
+    ///
+    /// # Errors
+    /// `E-DEVICE-003` when the driver fails.
+    pub(super) fn sent<T: Held>(&self, data: &[T], to: sys::CUdeviceptr) -> Result<bool> {
+        let bytes = std::mem::size_of_val(data);
+        if bytes < LARGE {
+            return Ok(false);
+        }
+        // SAFETY: numbers have no bytes between them, and any byte may be read.
+        let data = unsafe { std::slice::from_raw_parts(data.as_ptr().cast::<u8>(), bytes) };
+        self.with_ferry("copying to it", |ferry| ferry.send(self, data, to))?;
+        Ok(true)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::super::Array;
+    use super::super::tests::card;
+    use super::{LARGE, PIECE};
+
+    /// Lengths about the sizes of pieces, one array after another, each read again at once.
+    #[test]
+    fn arrays_of_any_length_come_back_as_they_went() {
+        let Some(card) = card() else { return };
+        for bytes in [LARGE - 8, LARGE, PIECE - 8, PIECE, PIECE + 8, 2 * PIECE + 8, 5 * PIECE / 2] {
+            let len = bytes / 8;
+            let narrow: Vec<f32> = (0..2 * len).map(|n| (n % 9973) as f32).collect();
+            let narrow = Array::from_vec(narrow, &[2 * len]).expect("array");
+            let wide = Array::from_vec((0..len).map(|n| n as f64 + 0.5).collect(), &[len]);
+            let (there, wide) = (card.take(&narrow).expect("sent"), wide.expect("array"));
+            let back = card.give(&card.take(&wide).expect("sent")).expect("brought");
+            assert!(back.host::<f64>().expect("f64") == wide.host::<f64>().expect("f64"));
+            let back = card.give(&there).expect("brought");
+            assert!(back.host::<f32>().expect("f32") == narrow.host::<f32>().expect("f32"));
+        }
+    }
+}
