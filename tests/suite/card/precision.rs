@@ -31,11 +31,20 @@ mod with_cudnn {
     use heatproof::compute::{Array, Precision, Workspace, device};
     use heatproof::explain::{Composite, Start, explain};
     use heatproof::model::{ArchitectureSpec, build};
+    use heatproof::progress::Silent;
     use heatproof::seed::Seed;
+    use heatproof::train::fit::{Example, Task, fit};
+    use heatproof::train::settings::Settings;
 
     use super::super::super::nets::{gap, random};
     use super::super::super::spine::{good, json};
-    use super::super::with_cuda::{arrays, carded, weights};
+    use super::super::with_cuda::{carded, weights};
+
+    /// Channels enough that tensor cores pay: convolutions of fewer are made in f32.
+    fn wide(extent: [usize; 3]) -> ArchitectureSpec {
+        let spec = ArchitectureSpec::named("compact", extent, 2).expect("spec");
+        ArchitectureSpec { channels: vec![8, 32, 32], ..spec }
+    }
 
     /// The precision of a training belongs to its passes: it changes their gradients, and no map
     /// made meanwhile or afterwards.
@@ -45,7 +54,7 @@ mod with_cudnn {
             eprintln!("skipped: HEATPROOF_DEVICE chooses no card");
             return;
         }
-        let spec = ArchitectureSpec::named("compact", [13, 12, 14], 2).expect("spec");
+        let spec = wide([13, 12, 14]);
         let made = build(&spec, Seed(6)).expect("network");
         let x = random(&mut Seed(6).stream("x"), &[2, 1, 13, 12, 14], false);
         let step = |precision: Precision| -> Vec<f64> {
@@ -82,26 +91,53 @@ mod with_cudnn {
         assert_eq!((step(Precision::F32), map()), before);
     }
 
-    /// Ends near the weights of f32, at the same bytes twice, and says what it was.
+    /// Ends near the weights of f32, at the same bytes twice.
     #[test]
     fn a_training_in_bf16_ends_near_that_of_f32_and_repeats_itself() {
+        if !device::on_card().expect("device") {
+            eprintln!("skipped: HEATPROOF_DEVICE chooses no card");
+            return;
+        }
+        let (extent, mut stream) = ([12, 13, 12], Seed(7).stream("images"));
+        let image = |n: usize| {
+            let data = (0..12 * 13 * 12).map(|_| stream.normal() as f32 + (n % 2) as f32).collect();
+            Example { id: format!("image-{n}"), data, class: n % 2, distance: None }
+        };
+        let data: Vec<Example> = (0..6).map(image).collect();
+        let fitting: Vec<usize> = (0..data.len()).collect();
+        let trained = |precision: Precision| -> Vec<Vec<f64>> {
+            let (data, fitting, validation) = (&data[..], &fitting[..], &[][..]);
+            let task = Task { data, extent, classes: 2, fitting, validation, purpose: "precision" };
+            let settings =
+                Settings { epochs: 2, warmup_epochs: 1, precision, ..Settings::default() };
+            let fitted = fit(&wide(extent), &task, &settings, None, &Silent).expect("fitted");
+            let all = fitted.graph.parameters();
+            all.iter().map(|(_, array)| array.to_f64().expect("numbers")).collect()
+        };
+        let (full, short) = (trained(Precision::F32), trained(Precision::Bf16));
+        assert_eq!(short, trained(Precision::Bf16));
+        let gaps: Vec<f64> = full.iter().zip(&short).map(|(a, b)| gap(b, a)).collect();
+        let most = gaps.iter().copied().fold(0.0, f64::max);
+        // AdamW takes first steps of one length, whatever the gradient: where it is near 0 they part.
+        assert!((1e-3..0.3).contains(&most), "{gaps:?}");
+    }
+
+    /// The command says what it was, and repeats itself.
+    #[test]
+    fn a_record_names_the_precision() {
         let temporary = tempfile::tempdir().expect("folder");
         let folder = temporary.path();
         if !carded(folder) {
             return;
         }
         let _ = good(folder, "phantom data --subjects 8 --arm volume --shape 20 --spacing 6.5");
-        let fit = "--target group=preterm --folds 2 --spacing 10 --epochs 2 --device cuda";
-        for (model, precision) in [("full", "f32"), ("short", "bf16"), ("again", "bf16")] {
-            let _ = good(folder, &format!("train data {model} {fit} --precision {precision}"));
+        let fit = "--target group=preterm --folds 2 --spacing 10 --epochs 1 --device cuda";
+        for model in ["short", "again"] {
+            let _ = good(folder, &format!("train data {model} {fit} --precision bf16"));
         }
-        let [full, short, again] = ["full", "short", "again"].map(|m| weights(&folder.join(m)));
+        let [short, again] = ["short", "again"].map(|m| weights(&folder.join(m)));
         assert!(std::fs::read(&short).ok() == std::fs::read(&again).ok());
         let settings = json(&short.with_file_name("settings.json"));
         assert_eq!(settings["precision"], "bf16");
-        let (full, short) = (arrays(&full), arrays(&short));
-        let gaps: Vec<f64> = full.iter().zip(&short).map(|(a, b)| gap(&b.1, &a.1)).collect();
-        let most = gaps.iter().copied().fold(0.0, f64::max);
-        assert!((1e-3..0.1).contains(&most), "{gaps:?}");
     }
 }

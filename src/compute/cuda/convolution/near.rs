@@ -6,8 +6,12 @@ use super::super::divider::Divider;
 use super::super::launch::{Argument, THREADS};
 use super::{FULL, Shapes};
 
-/// Output channels of a block; of those that make one or two.
+/// Output channels of a block of the gradient by the weights.
 const OUTPUTS: usize = 8;
+/// Kernels by the output channels that a block makes.
+const KERNELS: [(usize, &str); 3] =
+    [(2, "convolve_near_2"), (4, "convolve_near_4"), (8, "convolve_near")];
+/// Output channels of a group that have no gradient by the weights of their own here.
 const FEW: usize = 2;
 /// Blocks below which the smaller tiles of other kernels are used: two in three of a card's 132
 /// multiprocessors are busy.
@@ -31,8 +35,8 @@ pub(super) struct Boxes {
     size: [usize; 3],
     /// How many of them along each axis.
     many: [usize; 3],
-    /// Output channels of a group that a block makes, and blocks for the channels of each box.
-    outputs: usize,
+    /// Which of [`KERNELS`], and its blocks for the channels of each box.
+    kernel: usize,
     bands: usize,
 }
 
@@ -50,16 +54,26 @@ impl Boxes {
     /// Those of a pass that makes `outputs` channels of a group in each of these places, where it is
     /// worth it.
     pub(super) fn of(places: [usize; 3], shapes: &Shapes<'_>, outputs: usize) -> Option<Self> {
-        let own = if outputs <= FEW { FEW } else { OUTPUTS };
-        let bands = outputs.div_ceil(own) * shapes.geometry.groups;
-        let boxes = Self { outputs: own, bands, ..Self::cover(places) };
-        let blocks: u32 = boxes.grid(shapes.batch).iter().product();
-        (blocks as usize >= ENOUGH).then_some(boxes)
+        let cover = Self::cover(places);
+        let boxes = cover.boxes(shapes.batch);
+        let groups = shapes.geometry.groups;
+        let of = |kernel: usize| {
+            let bands = outputs.div_ceil(KERNELS[kernel].0) * groups;
+            Self { kernel, bands, ..cover }
+        };
+        let blocks = |it: &Self| it.bands * boxes;
+        // The first that makes all channels at once; a smaller one where blocks would be few.
+        let first = KERNELS.iter().position(|(own, _)| outputs <= *own).unwrap_or(2);
+        let made = match of(first) {
+            it if first == 2 && blocks(&it) < FULL / 2 => of(1),
+            it => it,
+        };
+        (blocks(&made) >= ENOUGH).then_some(made)
     }
 
     /// The kernel for them.
     pub(super) fn kernel(&self) -> &'static str {
-        if self.outputs == FEW { "convolve_near_2" } else { "convolve_near" }
+        KERNELS[self.kernel].1
     }
 
     /// Blocks for so many samples.
@@ -84,11 +98,11 @@ impl Boxes {
                 let many = std::array::from_fn(|a| places[a].div_ceil(size[a]));
                 let cost = (many.iter().product(), (planes + 2) * (rows + 2) * row);
                 if best.is_none_or(|(least, _)| cost < least) {
-                    best = Some((cost, Self { size, many, outputs: OUTPUTS, bands: 1 }));
+                    best = Some((cost, Self { size, many, kernel: 2, bands: 1 }));
                 }
             }
         }
-        let none = Self { size: [1, 1, FOUR], many: [0; 3], outputs: OUTPUTS, bands: 1 };
+        let none = Self { size: [1, 1, FOUR], many: [0; 3], kernel: 2, bands: 1 };
         best.map_or(none, |(_, boxes)| boxes)
     }
 
@@ -139,6 +153,23 @@ mod tests {
         assert_eq!(parts(1, [8, 16], [8, 8, 4]), None, "too few blocks");
         assert_eq!(parts(1, [1, 8], [1, 1, 1 << 30]), None, "too many parts");
         assert_eq!(parts(4, [256, 256], [96; 3]), None, "parts too large");
+    }
+
+    #[test]
+    fn kernels_make_as_many_channels_as_there_are_and_fewer_where_blocks_are_few() {
+        let kernel = |batch: usize, outputs: usize, side: usize| {
+            let geometry = ConvGeometry::same(3);
+            let (channels, extent, precision) = ([8, outputs], [side; 3], Precision::F32);
+            let geometry = &geometry;
+            let shapes =
+                Shapes { geometry, batch, channels, input: extent, output: extent, precision };
+            Boxes::of(extent, &shapes, outputs).map(|boxes| (boxes.kernel(), boxes.bands))
+        };
+        assert_eq!(kernel(8, 1, 48), Some(("convolve_near_2", 1)));
+        assert_eq!(kernel(8, 3, 48), Some(("convolve_near_4", 1)));
+        assert_eq!(kernel(8, 16, 48), Some(("convolve_near", 2)));
+        assert_eq!(kernel(8, 32, 12), Some(("convolve_near_4", 8)), "few blocks");
+        assert_eq!(kernel(8, 16, 12), None, "too few blocks");
     }
 
     #[test]

@@ -157,7 +157,13 @@ KERNEL(convolve_near)(Pass p, Box b, const Tap *table, const Real *x, const Real
     near<8>(p, b, table, x, w, bias, y);
 }
 
-// The same for one or two channels: it waits for shared memory, and has room for more blocks.
+// The same for fewer channels, or where there would be few blocks: they wait for shared memory, and
+// have room for more blocks.
+extern "C" __global__ void __launch_bounds__(THREADS, sizeof(Real) == 4 ? 3 : 1)
+    NAMED(convolve_near_4)(Pass p, Box b, const Tap *table, const Real *x, const Real *w, const Real *bias, Real *y);
+KERNEL(convolve_near_4)(Pass p, Box b, const Tap *table, const Real *x, const Real *w, const Real *bias, Real *y) {
+    near<4>(p, b, table, x, w, bias, y);
+}
 extern "C" __global__ void __launch_bounds__(THREADS, sizeof(Real) == 4 ? 4 : 2)
     NAMED(convolve_near_2)(Pass p, Box b, const Tap *table, const Real *x, const Real *w, const Real *bias, Real *y);
 KERNEL(convolve_near_2)(Pass p, Box b, const Tap *table, const Real *x, const Real *w, const Real *bias, Real *y) {
@@ -172,12 +178,13 @@ KERNEL(convolve_near_2)(Pass p, Box b, const Tap *table, const Real *x, const Re
 #define OWN (sizeof(Real) == 4 ? 4 : 2) // channels of a thread
 #define BAND (2 * OWN)
 
+// Slopes are fetched while those before them are used: there is one block a multiprocessor.
 __device__ __forceinline__ void weigh_box(const Pass &p, const Box &b, const Real *__restrict__ x,
                                           const Real *__restrict__ dy, Real *__restrict__ parts, int samples,
                                           int length) {
     constexpr int READS = BOX / THREADS, HALF = THREADS / 2, STRIPES = 8;
     __shared__ Some<4> values[2][BOX / 4];
-    __shared__ int local[READS][THREADS]; // each thread's own: registers are short
+    __shared__ int local[READS][THREADS]; // each thread's own, as registers are short: where it reads
     const int tid = threadIdx.x, bands = (p.outputs + BAND - 1) / BAND;
     const int group = blockIdx.y / bands, output = blockIdx.y % bands * BAND + tid / HALF * OWN;
     const int plane = b.around[0].by, row = b.around[1].by, numbers = (b.size[0] + 2) * plane;
@@ -189,71 +196,102 @@ __device__ __forceinline__ void weigh_box(const Pass &p, const Box &b, const Rea
         int k = over(at, b.around[0]), rest = at - k * plane, j = over(rest, b.around[1]), i = rest - j * row;
         local[r][tid] = (int)at < numbers && i < b.size[2] + 2 ? k << 20 | j << 10 | i : -1;
     }
-    Real read[READS], sums[27 * OWN] = {};
-    auto corner_of = [&](unsigned box, int (&corner)[3]) {
-        const unsigned sample = over(box, b.boxes.volume);
-        unfold(box - sample * b.boxes.volume.by, b.boxes, corner);
+    // The two groups of four voxels of this thread: place in the box, and in its numbers.
+    int four[2], mine[2];
+    for (int h = 0; h < 2; ++h) {
+        const int at = tid % HALF + h * HALF, k = over(at, b.four[0]), rest = at - k * b.four[0].by;
+        const int j = over(rest, b.four[1]), i = (rest - j * b.four[1].by) * 4;
+        four[h] = k < b.size[0] ? k << 20 | j << 10 | i : -1;
+        mine[h] = k < b.size[0] ? (k * plane + j * row + i) / 4 : 0;
+    }
+    const bool whole = p.axis[2].to_extent % 4 == 0;
+    Real read[READS], sums[27 * OWN] = {}, slope[OWN][4], next[OWN][4];
+    int corner[3]; // of the box that is fetched
+    Index sample;
+    auto turn_to = [&](unsigned box) {
+        sample = over(box, b.boxes.volume);
+        unfold(box - (unsigned)sample * b.boxes.volume.by, b.boxes, corner);
         for (int a = 0; a < 3; ++a) corner[a] *= b.size[a];
-        return sample;
     };
-    auto fetch = [&](unsigned box) {
-        int corner[3];
-        const Index sample = corner_of(box, corner);
-        for (int a = 0; a < 3; ++a) corner[a] += p.axis[a].start;
+    auto fetch = [&]() {
+        bool within = true;
+        int first[3];
+        for (int a = 0; a < 3; ++a) {
+            first[a] = corner[a] + p.axis[a].start;
+            within = within && first[a] >= 0 && first[a] + b.size[a] + 2 <= p.axis[a].extent;
+        }
         const Real *from = x + ((sample * p.groups + group) * p.inputs + blockIdx.x) * volume;
+#pragma unroll
         for (int r = 0; r < READS; ++r) {
             const int code = local[r][tid];
-            const int k = corner[0] + (code >> 20), j = corner[1] + (code >> 10 & 1023), i = corner[2] + (code & 1023);
-            const bool inside = code >= 0 && (unsigned)k < (unsigned)p.axis[0].extent &&
-                                (unsigned)j < (unsigned)p.axis[1].extent && (unsigned)i < (unsigned)p.axis[2].extent;
-            read[r] = inside ? from[(k * p.axis[1].extent + j) * p.axis[2].extent + i] : (Real)0;
+            const int k = first[0] + (code >> 20), j = first[1] + (code >> 10 & 1023), i = first[2] + (code & 1023);
+            const bool inside = within || ((unsigned)k < (unsigned)p.axis[0].extent &&
+                                           (unsigned)j < (unsigned)p.axis[1].extent &&
+                                           (unsigned)i < (unsigned)p.axis[2].extent);
+            read[r] = inside && code >= 0 ? from[(k * p.axis[1].extent + j) * p.axis[2].extent + i] : (Real)0;
         }
     };
     auto put_down = [&](unsigned box) {
+#pragma unroll
         for (int r = 0; r < READS; ++r) {
             const int at = tid + r * THREADS;
             values[(box - start) % 2][at / 4].v[at % 4] = read[r];
         }
     };
-    fetch(start);
+    // Slopes at one of this thread's fours of the box at `corner`; 0 outside.
+    auto take = [&](int code, Real (&to)[OWN][4]) {
+        const int k = corner[0] + (code >> 20), j = corner[1] + (code >> 10 & 1023), i = corner[2] + (code & 1023);
+        const bool inside = code >= 0 && k < p.axis[0].to_extent && j < p.axis[1].to_extent && i < p.axis[2].to_extent;
+        const int left = inside ? p.axis[2].to_extent - i : 0, at = (k * p.axis[1].to_extent + j) * p.axis[2].to_extent + i;
+        const Real *from = dy + ((sample * p.groups + group) * p.outputs + output) * places + at;
+#pragma unroll
+        for (int m = 0; m < OWN; ++m) {
+            const bool held = inside && output + m < p.outputs;
+            if (whole) {
+                const Some<4> some = held ? *reinterpret_cast<const Some<4> *>(from + m * places) : Some<4>{};
+                for (int n = 0; n < 4; ++n) to[m][n] = some.v[n];
+            } else
+                for (int n = 0; n < 4; ++n) to[m][n] = held && n < left ? from[m * places + n] : (Real)0;
+        }
+        return inside;
+    };
+    turn_to(start);
+    fetch();
+    bool works = take(four[0], slope);
     put_down(start);
     __syncthreads();
 #pragma unroll 1
     for (unsigned box = start; box < end; ++box) {
-        if (box + 1 < end) fetch(box + 1);
-        int corner[3];
-        const Index sample = corner_of(box, corner);
-        const Real *from = dy + ((sample * p.groups + group) * p.outputs + output) * places;
-#pragma unroll 1
-        for (int four = tid % HALF; four < THREADS; four += HALF) {
-            const int k = over(four, b.four[0]), rest = four - k * b.four[0].by, j = over(rest, b.four[1]);
-            const int i = (rest - j * b.four[1].by) * 4;
-            const int left = p.axis[2].to_extent - corner[2] - i;
-            if (k >= b.size[0] || corner[0] + k >= p.axis[0].to_extent || corner[1] + j >= p.axis[1].to_extent ||
-                left <= 0)
-                continue;
-            const int to = ((corner[0] + k) * p.axis[1].to_extent + corner[1] + j) * p.axis[2].to_extent + corner[2] + i;
-            Real slope[OWN][4];
+        const bool follows = box + 1 < end;
 #pragma unroll
-            for (int m = 0; m < OWN; ++m)
-                for (int n = 0; n < 4; ++n)
-                    slope[m][n] = n < left && output + m < p.outputs ? from[m * places + to + n] : (Real)0;
-            const int mine = (k * plane + j * row + i) / 4;
-#pragma unroll
-            for (int t = 0; t < 9; ++t) {
-                const int at = mine + (t / 3 * plane + t % 3 * row) / 4;
-                const Some<4> some = values[(box - start) % 2][at];
-                const Real line[6] = {some.v[0], some.v[1], some.v[2], some.v[3],
-                                      values[(box - start) % 2][at + 1].v[0],
-                                      values[(box - start) % 2][at + 1].v[1]};
-#pragma unroll
-                for (int s = 0; s < 3; ++s)
-#pragma unroll
-                    for (int m = 0; m < OWN; ++m)
-                        for (int n = 0; n < 4; ++n) sums[m * 27 + t * 3 + s] += slope[m][n] * line[s + n];
+        for (int h = 0; h < 2; ++h) {
+            bool then = false;
+            if (h == 0) then = take(four[1], next);
+            else if (follows) {
+                turn_to(box + 1);
+                fetch();
+                then = take(four[0], next);
             }
+            if (works) {
+#pragma unroll
+                for (int t = 0; t < 9; ++t) {
+                    const int at = mine[h] + (t / 3 * plane + t % 3 * row) / 4;
+                    const Some<4> some = values[(box - start) % 2][at];
+                    const Real line[6] = {some.v[0], some.v[1], some.v[2], some.v[3],
+                                          values[(box - start) % 2][at + 1].v[0],
+                                          values[(box - start) % 2][at + 1].v[1]};
+#pragma unroll
+                    for (int s = 0; s < 3; ++s)
+#pragma unroll
+                        for (int m = 0; m < OWN; ++m)
+                            for (int n = 0; n < 4; ++n) sums[m * 27 + t * 3 + s] += slope[m][n] * line[s + n];
+                }
+            }
+            works = then;
+            for (int m = 0; m < OWN; ++m)
+                for (int n = 0; n < 4; ++n) slope[m][n] = next[m][n];
         }
-        if (box + 1 < end) put_down(box + 1);
+        if (follows) put_down(box + 1);
         __syncthreads();
     }
 
