@@ -104,6 +104,18 @@ impl Workspace {
         Ok(copy)
     }
 
+    /// The array on the host: from a card to a buffer of this store.
+    ///
+    /// # Errors
+    /// `E-DEVICE-003` when the card fails.
+    pub fn at_rest(&mut self, array: Array) -> Result<Array> {
+        on_card!(&array, card => {
+            let mut copy = self.take(array.dtype(), array.shape())?;
+            card.fill(&array, &mut copy).map(|()| copy)
+        });
+        Ok(array)
+    }
+
     /// Takes an array back.
     pub fn give(&mut self, array: Array) {
         match array.dtype() {

@@ -36,7 +36,7 @@ pub fn walk(
         let found = back(of, &trace, from, instead, ws);
         trace.recycle(ws);
         let (scores, map) = found?;
-        Ok((scores, map.at_rest()?))
+        Ok((scores, ws.at_rest(map)?))
     })
 }
 

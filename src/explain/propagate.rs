@@ -67,7 +67,7 @@ pub(super) fn explain_on(
     let walk = Walk::new(graph, &trace, composite, rules, (last, first))?;
     let walk = walk.down(graph, &mut |_, _| Ok(()), ws)?;
     let (ledgers, sinks) = walk.journal.closed(samples)?;
-    let relevance = walk.input.ok_or_else(unmet)?.at_rest()?;
+    let relevance = ws.at_rest(walk.input.ok_or_else(unmet)?)?;
     Ok((Explanation { scores, logits, relevance, ledgers, sinks }, trace))
 }
 
@@ -107,7 +107,7 @@ fn handed_down(
     let walk = Walk::new(graph, &trace, composite, rules, (at, relevance))?;
     let input = walk.down(graph, look, ws)?.input.ok_or_else(unmet)?;
     trace.recycle(ws);
-    input.at_rest()
+    ws.at_rest(input)
 }
 
 fn unmet() -> Error {

@@ -288,6 +288,19 @@ impl Card {
         }
     }
 
+    /// Copies an array of the card to one of the host, of the same type and length.
+    ///
+    /// # Errors
+    /// `E-DEVICE-003` when the driver fails.
+    pub fn fill(&self, x: &Array, to: &mut Array) -> Result<()> {
+        let Storage::Cuda(storage) = x.storage() else { return Err(elsewhere()) };
+        match &storage.slice {
+            CudaStorageSlice::F64(s) => self.download_to(s, to.host_mut()?),
+            CudaStorageSlice::F32(s) => self.download_to(s, to.host_mut()?),
+            _ => Err(Error::internal("numbers expected")),
+        }
+    }
+
     /// A copy on the card.
     ///
     /// # Errors
@@ -324,6 +337,19 @@ impl Card {
         let mut whole = whole.map_err(|why| failed("copying from it", why))?;
         whole.truncate(len);
         Ok(whole)
+    }
+
+    /// The same to where there is room already.
+    fn download_to<T: Held>(&self, slice: &CudaSlice<T>, to: &mut [T]) -> Result<()> {
+        let stream = self.device.cuda_stream();
+        let (from, recorded) = slice.device_ptr(&stream);
+        if self.filled(from, to)? {
+            WAITS.set(WAITS.get() + 1);
+            return Ok(());
+        }
+        drop(recorded);
+        to.copy_from_slice(&self.download(slice, to.len())?);
+        Ok(())
     }
 }
 

@@ -152,6 +152,23 @@ impl Card {
         Ok(Some(made))
     }
 
+    /// Fills `to` with numbers that lie at `from` on the card, where they are many; says whether it did.
+    ///
+    /// # Errors
+    /// `E-DEVICE-003` when the driver fails.
+    pub(super) fn filled<T: Held>(&self, from: sys::CUdeviceptr, to: &mut [T]) -> Result<bool> {
+        let bytes = std::mem::size_of_val(to);
+        if bytes < LARGE {
+            return Ok(false);
+        }
+        // SAFETY: the same memory as bytes, all of which are written by what are numbers of this type.
+        let room = unsafe {
+            std::slice::from_raw_parts_mut(to.as_mut_ptr().cast::<MaybeUninit<u8>>(), bytes)
+        };
+        self.with_ferry("copying from it", |ferry| ferry.bring(self, from, room))?;
+        Ok(true)
+    }
+
     /// Sends numbers to `to` on the card, where they are many; says whether it did.
     ///
     /// # Errors
@@ -184,7 +201,8 @@ mod tests {
             let narrow = Array::from_vec(narrow, &[2 * len]).expect("array");
             let wide = Array::from_vec((0..len).map(|n| n as f64 + 0.5).collect(), &[len]);
             let (there, wide) = (card.take(&narrow).expect("sent"), wide.expect("array"));
-            let back = card.give(&card.take(&wide).expect("sent")).expect("brought");
+            let mut back = Array::zeros::<f64>(&[len]);
+            card.fill(&card.take(&wide).expect("sent"), &mut back).expect("brought");
             assert!(back.host::<f64>().expect("f64") == wide.host::<f64>().expect("f64"));
             let back = card.give(&there).expect("brought");
             assert!(back.host::<f32>().expect("f32") == narrow.host::<f32>().expect("f32"));

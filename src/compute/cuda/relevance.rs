@@ -57,7 +57,8 @@ impl Card {
                 let first = [self.of(&of.values)?, self.of(of.winners.array()?)?, tiles(&t)];
                 let all: Vec<Argument> = first.into_iter().chain(rest).collect();
                 let sizes = [rows, cells(&t).iter().product(), 3];
-                self.sums_of_rows("row_quotients_won", z.dtype(), sizes, &all)?
+                let cell = t.kernel.iter().product();
+                self.sums_of_long_rows("row_quotients_won", z.dtype(), (sizes, cell), &all)?
             }
         };
         Ok(Quotient { s: z, bins })

@@ -23,10 +23,24 @@ impl Card {
         &self,
         kernel: &'static str,
         dtype: DType,
-        [rows, row, width]: [usize; 3],
+        sizes: [usize; 3],
         arguments: &[Argument],
     ) -> Result<Array> {
-        let pieces = row.div_ceil(PIECE).clamp(1, PIECES);
+        self.sums_of_long_rows(kernel, dtype, (sizes, 1), arguments)
+    }
+
+    /// The same where each of `row` steps has some numbers to do.
+    ///
+    /// # Errors
+    /// `E-DEVICE-003` when the card fails.
+    pub(super) fn sums_of_long_rows(
+        &self,
+        kernel: &'static str,
+        dtype: DType,
+        ([rows, row, width], numbers): ([usize; 3], usize),
+        arguments: &[Argument],
+    ) -> Result<Array> {
+        let pieces = (row * numbers).div_ceil(PIECE).clamp(1, PIECES);
         let parts = self.room(DType::F64, &[rows, pieces, width])?;
         let [rows32, pieces32] = [rows, pieces].map(|n| n as u32);
         let own = [self.of(&parts)?, row.into(), pieces.into()];

@@ -16,6 +16,10 @@ const FEW: usize = 2;
 /// Blocks below which the smaller tiles of other kernels are used: two in three of a card's 132
 /// multiprocessors are busy.
 const ENOUGH: usize = 88;
+/// Share of a block's threads that must have something to do, where a group has more than `WIDE`
+/// output channels: of a volume of 6³ it is 54 of 256, and the tiles of other kernels are faster.
+const BUSY: f64 = 0.5;
+const WIDE: usize = 32;
 /// Numbers of a box with its border, at most: `BOX` of the kernel.
 const NUMBERS: usize = 2048;
 /// Boxes that a block of the gradient by the weights adds up at most: a thread has 8 voxels of each,
@@ -55,6 +59,9 @@ impl Boxes {
     /// worth it.
     pub(super) fn of(places: [usize; 3], shapes: &Shapes<'_>, outputs: usize) -> Option<Self> {
         let cover = Self::cover(places);
+        if cover.idle(places, outputs) {
+            return None;
+        }
         let boxes = cover.boxes(shapes.batch);
         let groups = shapes.geometry.groups;
         let of = |kernel: usize| {
@@ -115,9 +122,21 @@ impl Boxes {
         let bands = outputs.div_ceil(band) * shapes.geometry.groups;
         let length = boxes.div_ceil((2 * FULL).div_ceil(inputs * bands)).clamp(1, LONGEST);
         let blocks = [inputs, bands, boxes.div_ceil(length)];
-        let fits = blocks[2] <= LAYERS && blocks[2] * shapes.weights() <= BESIDE;
+        let busy = !self.idle(shapes.output, outputs);
+        let fits = busy && blocks[2] <= LAYERS && blocks[2] * shapes.weights() <= BESIDE;
         let enough = outputs > FEW && blocks.iter().product::<usize>() >= ENOUGH;
         (enough && fits).then_some((blocks, length))
+    }
+
+    /// The share of a block's threads that have voxels.
+    fn used(&self, places: [usize; 3]) -> f64 {
+        let boxes = self.many.iter().product::<usize>() * FOUR * THREADS as usize;
+        places.iter().product::<usize>() as f64 / boxes.max(1) as f64
+    }
+
+    /// Whether too few threads have voxels, and other kernels have tiles for so many channels.
+    fn idle(&self, places: [usize; 3], outputs: usize) -> bool {
+        outputs > WIDE && self.used(places) < BUSY
     }
 
     /// Boxes of so many samples.
@@ -170,6 +189,7 @@ mod tests {
         assert_eq!(kernel(8, 16, 48), Some(("convolve_near", 2)));
         assert_eq!(kernel(8, 32, 12), Some(("convolve_near_4", 8)), "few blocks");
         assert_eq!(kernel(8, 16, 12), None, "too few blocks");
+        assert_eq!(kernel(8, 512, 6), None, "idle threads");
     }
 
     #[test]
@@ -192,8 +212,7 @@ mod tests {
         for (side, least) in [(96, 0.85), (64, 0.95), (48, 0.85), (32, 0.95), (24, 0.8), (12, 0.8)]
         {
             let boxes = Boxes::cover([side; 3]);
-            let threads = boxes.many.iter().product::<usize>() * THREADS as usize;
-            let used = (side * side * side) as f64 / (FOUR * threads) as f64;
+            let used = boxes.used([side; 3]);
             assert!(used >= least, "{side}: {used} of {boxes:?}");
         }
     }

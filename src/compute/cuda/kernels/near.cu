@@ -210,8 +210,13 @@ __device__ __forceinline__ void weigh_box(const Pass &p, const Box &b, const Rea
     Index sample;
     auto turn_to = [&](unsigned box) {
         sample = over(box, b.boxes.volume);
-        unfold(box - (unsigned)sample * b.boxes.volume.by, b.boxes, corner);
-        for (int a = 0; a < 3; ++a) corner[a] *= b.size[a];
+        unsigned rest = box - (unsigned)sample * b.boxes.volume.by;
+        const unsigned k = over(rest, b.boxes.plane);
+        rest -= k * b.boxes.plane.by;
+        const unsigned j = over(rest, b.boxes.row);
+        corner[0] = k * b.size[0];
+        corner[1] = j * b.size[1];
+        corner[2] = (rest - j * b.boxes.row.by) * b.size[2];
     };
     auto fetch = [&]() {
         bool within = true;
@@ -280,11 +285,12 @@ __device__ __forceinline__ void weigh_box(const Pass &p, const Box &b, const Rea
                     const Real line[6] = {some.v[0], some.v[1], some.v[2], some.v[3],
                                           values[(box - start) % 2][at + 1].v[0],
                                           values[(box - start) % 2][at + 1].v[1]};
+                    // Sums in turn, so that none waits for itself.
 #pragma unroll
-                    for (int s = 0; s < 3; ++s)
+                    for (int n = 0; n < 4; ++n)
 #pragma unroll
                         for (int m = 0; m < OWN; ++m)
-                            for (int n = 0; n < 4; ++n) sums[m * 27 + t * 3 + s] += slope[m][n] * line[s + n];
+                            for (int s = 0; s < 3; ++s) sums[m * 27 + t * 3 + s] += slope[m][n] * line[s + n];
                 }
             }
             works = then;
