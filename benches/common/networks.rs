@@ -189,7 +189,7 @@ pub fn relevance(graph: &Graph, x: Array, composite: &str) -> Fallible<Work> {
 /// Those of the network and of the composite.
 pub fn reinitialised(graph: Graph, x: Array, composite: &str) -> Fallible<Work> {
     let (layers, composite) = (graph.weighted_layers(), composite.to_owned());
-    let (mut seed, mut ws) = (0, Workspace::new());
+    let (x, mut seed, mut ws) = (x.at_work()?, 0, Workspace::new());
     Ok(Box::new(move || {
         seed += 1;
         let drawn = graph.reinitialised(&layers, Seed(seed), Some(&x), &mut ws)?;

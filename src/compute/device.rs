@@ -215,7 +215,10 @@ pub fn waits() -> usize {
 /// # Errors
 /// Those of `body`; `E-DEVICE-003` when the card fails.
 pub fn at_work(x: &Array, body: impl FnOnce(&Array) -> Result<Array>) -> Result<Array> {
-    if on_card()? && x.on_host() { body(&x.duplicate()?.at_work()?)?.at_rest() } else { body(x) }
+    match x.sent()? {
+        Some(there) => body(&there)?.at_rest(),
+        None => body(x),
+    }
 }
 
 /// Does `body` on a thread of the pool that shares out the work, unless a card does it: a card's work

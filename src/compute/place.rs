@@ -55,14 +55,22 @@ impl Array {
     /// # Errors
     /// `E-DEVICE-003` when the card's memory is short.
     pub fn at_work(self) -> Result<Self> {
+        Ok(self.sent()?.unwrap_or(self))
+    }
+
+    /// A copy on the card, of an array of the host, where the card is the device in use.
+    ///
+    /// # Errors
+    /// `E-DEVICE-003` when the card's memory is short.
+    pub fn sent(&self) -> Result<Option<Self>> {
         #[cfg(feature = "cuda")]
         if self.on_host()
             && super::device::on_card()?
             && let Some(card) = Card::opened()
         {
-            return card.take(&self);
+            return card.take(self).map(Some);
         }
-        Ok(self)
+        Ok(None)
     }
 
     /// The array where `other` is.

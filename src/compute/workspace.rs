@@ -104,6 +104,17 @@ impl Workspace {
         Ok(copy)
     }
 
+    /// A copy of an array where the work is done ([`super::device`]).
+    ///
+    /// # Errors
+    /// `E-DEVICE-003` when the card fails.
+    pub fn copy_at_work(&mut self, array: &Array) -> Result<Array> {
+        match array.sent()? {
+            Some(there) => Ok(there),
+            None => self.copy(array),
+        }
+    }
+
     /// The array on the host: from a card to a buffer of this store.
     ///
     /// # Errors

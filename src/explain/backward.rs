@@ -32,7 +32,7 @@ pub fn walk(
     let graph = of.graph.at_work()?;
     let of = &Question { graph: &graph, ..*of };
     device::among_workers(|| {
-        let trace = of.graph.trace(x.duplicate()?.at_work()?, &mut Mode::Infer, ws)?;
+        let trace = of.graph.trace(ws.copy_at_work(x)?, &mut Mode::Infer, ws)?;
         let found = back(of, &trace, from, instead, ws);
         trace.recycle(ws);
         let (scores, map) = found?;

@@ -48,7 +48,7 @@ fn explain_there(
 ) -> Result<Explanation> {
     let (samples, some) = (x.shape()[0], at_once(graph, x)?);
     if some >= samples || starts.len() != samples {
-        return explain_at_once(graph, ws.copy(x)?, composite, starts, ws);
+        return explain_at_once(graph, ws.copy_at_work(x)?, composite, starts, ws);
     }
     let (scores, logits, ledgers, sinks) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     let relevance = ws.take_beside(x, x.shape())?;

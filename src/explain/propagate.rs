@@ -99,7 +99,7 @@ fn handed_down(
     let (graph, relevance) = (graph.at_work()?, relevance.at_work()?);
     let graph = &*graph;
     let rules = composite.assign(graph);
-    let trace = graph.trace_winners(ws.copy(x)?.at_work()?, &by_sign(&rules), ws)?;
+    let trace = graph.trace_winners(ws.copy_at_work(x)?, &by_sign(&rules), ws)?;
     let shape = trace.outputs.get(at).map_or(&[][..], Array::shape);
     if shape != relevance.shape() {
         return Err(Error::shape("relevance of a layer", shape, relevance.shape()));

@@ -100,8 +100,8 @@ impl Graph {
         ws: &mut Workspace,
     ) -> Result<()> {
         let graph = self.at_work()?;
-        let mut trace =
-            Trace { input: x.duplicate()?.at_work()?, outputs: Vec::new(), saved: Vec::new() };
+        let input = ws.copy_at_work(x)?;
+        let mut trace = Trace { input, outputs: Vec::new(), saved: Vec::new() };
         for n in 0..changed.len() {
             let inputs = &graph.nodes()[n].inputs;
             changed[n] |= inputs.iter().any(|f| matches!(f, From::Node(m) if changed[*m]));
