@@ -8,6 +8,8 @@ use super::{FULL, Shapes};
 
 /// Output channels of a block of the gradient by the weights.
 const OUTPUTS: usize = 8;
+/// The kernel of the gradient by the weights and its threads: `WEIGHERS` of the kernel.
+pub(super) const WEIGHER: (&str, u32) = ("weigh_near", 384);
 /// Kernels by the output channels that a block makes.
 const KERNELS: [(usize, &str); 3] =
     [(2, "convolve_near_2"), (4, "convolve_near_4"), (8, "convolve_near")];
@@ -20,6 +22,10 @@ const ENOUGH: usize = 88;
 /// output channels: of a volume of 6³ it is 54 of 256, and the tiles of other kernels are faster.
 const BUSY: f64 = 0.5;
 const WIDE: usize = 32;
+/// The same for the gradient by the weights, and what it takes there to add up the sums of a block's
+/// threads, in boxes.
+const WEIGHING: f64 = 0.7;
+const SUMMED: f64 = 1.5;
 /// Numbers of a box with its border, at most: `BOX` of the kernel.
 const NUMBERS: usize = 2048;
 /// Boxes that a block of the gradient by the weights adds up at most: a thread has 8 voxels of each,
@@ -117,12 +123,13 @@ impl Boxes {
     /// boxes of a part, where it is worth it.
     pub(super) fn parts(&self, shapes: &Shapes<'_>, dtype: DType) -> Option<([usize; 3], usize)> {
         let ([inputs, outputs], boxes) = (shapes.grouped(), self.boxes(shapes.batch));
-        // A thread has half of a block's channels, as many as there are registers for.
+        // As many as there are registers for: `BAND` of the kernel.
         let band = if dtype == DType::F64 { OUTPUTS / 2 } else { OUTPUTS };
         let bands = outputs.div_ceil(band) * shapes.geometry.groups;
         let length = boxes.div_ceil((2 * FULL).div_ceil(inputs * bands)).clamp(1, LONGEST);
         let blocks = [inputs, bands, boxes.div_ceil(length)];
-        let busy = !self.idle(shapes.output, outputs);
+        let share = length as f64 / (length as f64 + SUMMED) * self.used(shapes.output);
+        let busy = outputs <= WIDE || share >= WEIGHING;
         let fits = busy && blocks[2] <= LAYERS && blocks[2] * shapes.weights() <= BESIDE;
         let enough = outputs > FEW && blocks.iter().product::<usize>() >= ENOUGH;
         (enough && fits).then_some((blocks, length))
@@ -172,6 +179,7 @@ mod tests {
         assert_eq!(parts(1, [8, 16], [8, 8, 4]), None, "too few blocks");
         assert_eq!(parts(1, [1, 8], [1, 1, 1 << 30]), None, "too many parts");
         assert_eq!(parts(4, [256, 256], [96; 3]), None, "parts too large");
+        assert_eq!(parts(8, [32, 64], [12; 3]), None, "boxes of a part too few for its sums");
     }
 
     #[test]
