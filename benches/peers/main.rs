@@ -2,7 +2,7 @@
 //!
 //! | line | answer |
 //! | --- | --- |
-//! | `ceilings` | GB/s of a copy, instruction set that runs, GF/s of multiply-adds of each set |
+//! | `ceilings` | GB/s of a copy, instruction set that runs, GF/s of multiply-adds of each set; of a card GB/s of its memory, its name, GF/s of f32, by its clocks |
 //! | `run COUNT ITEM` | CPU seconds and wall seconds of one repetition, mean of COUNT |
 //! | `memory` | most resident memory so far, in bytes |
 //! | `numbers PATH ITEM` | writes what goes into an item and comes out as safetensors |
@@ -111,6 +111,13 @@ fn main() -> Fallible<()> {
         let answer = match line.split_once(' ') {
             None if line == "memory" => memory()?.to_string(),
             None if line == "ceilings" => {
+                if let Some(card) = device::facts()? {
+                    let unsaid = |rate: Option<f64>| rate.unwrap_or(f64::NAN);
+                    let (copy, peak) = (unsaid(card.peak_gb_per_s()), unsaid(card.peak_gflops()));
+                    let line = format!("{copy} {} f32={peak}", card.name.replace(' ', "-"));
+                    writeln!(std::io::stdout(), "{line}")?;
+                    continue;
+                }
                 let named = |p: rates::Peak| format!("{}={}", p.instruction_set, p.gflops);
                 let peaks: Vec<_> = rates::fma_peaks().into_iter().map(named).collect();
                 let copy = rates::copy_bandwidth();

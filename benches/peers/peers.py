@@ -203,10 +203,12 @@ def row(pair, group, item, options, top):
     work, moved = flops(item), bytes_moved(item)
     if work:
         found |= {"theirs_gflops": work / theirs / 1e9, "ours_gflops": work / ours / 1e9}
-        found["share_of_fma"] = found["ours_gflops"] / top["fma_gflops"] / options.threads
+        shared_by = options.threads if options.device == "cpu" else 1
+        found["share_of_fma"] = found["ours_gflops"] / top["fma_gflops"] / shared_by
     if moved:
         found["share_of_copy"] = moved / ours / 1e9 / top["copy_gb_per_s"]
-    if not item.startswith("conv_") and not options.no_memory:
+    # What our process says of its memory is the host's.
+    if not item.startswith("conv_") and not options.no_memory and options.device == "cpu":
         found["theirs_bytes"], found["ours_bytes"] = (memory(side, item) for side in pair)
     return found
 

@@ -209,12 +209,9 @@ fn own_grad_weight(card: &Card, arrays: [&Array; 2], shapes: &Shapes) -> Result<
     let dw = card.room(dtype, &[shapes.channels[1], inputs, k, j, i])?;
     let boxes = work.near().map(Boxes::cover);
     let near = boxes.and_then(|boxes| Some((boxes, boxes.parts(shapes, dtype)?)));
-    let ((kernel, threads), blocks, length) = match near {
-        Some((_, (blocks, length))) => (near::WEIGHER, blocks, length),
-        None => {
-            let (kernel, blocks, length) = tiled_parts(&work, outputs, g.groups);
-            ((kernel, THREADS), blocks, length)
-        }
+    let (kernel, blocks, length) = match near {
+        Some((_, (blocks, length))) => ("weigh_near", blocks, length),
+        None => tiled_parts(&work, outputs, g.groups),
     };
     let (parts, count) = (blocks[2], dw.len());
     let rows = (parts > 1).then(|| card.room(dtype, &[parts, count])).transpose()?;
@@ -227,7 +224,7 @@ fn own_grad_weight(card: &Card, arrays: [&Array; 2], shapes: &Shapes) -> Result<
         None => (card.of(&table)?, vec![length.into()]),
     };
     let all = [vec![work.pass.into(), before], made, after].concat();
-    card.run_wide(kernel, dtype, (blocks.map(|n| n as u32), threads), &all)?;
+    card.run(kernel, dtype, blocks.map(|n| n as u32), &all)?;
     if let Some(rows) = &rows {
         let sums = [card.of(rows)?, card.of(&dw)?, parts.into(), count.into()];
         card.run("add_parts", dtype, [count.div_ceil(32) as u32, 1, 1], &sums)?;

@@ -2,24 +2,25 @@
 //!
 //! The driver copies from and to memory of a program through page-locked memory of its own, with one
 //! thread, which must also be given fresh pages as it goes: 28 MB of maps took longer than what they were
-//! made with. Here two pieces of page-locked memory take turns: while the card fills one, the processors
-//! empty the other together.
+//! made with. Here two pieces of page-locked memory take turns: while the card fills one, some threads
+//! empty the other. They are threads of their own: one of the pool that shares out the work would, while
+//! it waits for its copies, begin other work, which may want the pieces that it holds.
 
 #![allow(unsafe_code)]
 
 use std::mem::{MaybeUninit, size_of};
 
-use candle_core::cuda_backend::cudarc::driver::{CudaEvent, DriverError, result, sys};
-use rayon::prelude::*;
-
 use super::Card;
 use super::card::{Held, failed};
 use crate::Result;
+use candle_core::cuda_backend::cudarc::driver::{CudaEvent, DriverError, result, sys};
 
 /// Bytes of a piece.
-const PIECE: usize = 4 << 20;
-/// Bytes that one thread copies at a time.
-const SHARE: usize = 256 << 10;
+const PIECE: usize = 8 << 20;
+/// Bytes that one thread copies at least.
+const SHARE: usize = 1 << 20;
+/// Threads that copy, at most.
+const COPIERS: usize = 8;
 /// Bytes from which on an array is worth it.
 const LARGE: usize = 1 << 20;
 
@@ -34,6 +35,28 @@ unsafe impl Send for Piece {}
 
 /// Two pieces that take turns; made with the first large array, kept as long as the card.
 pub struct Ferry([Piece; 2]);
+
+fn fill(from: &[u8], to: &mut [MaybeUninit<u8>]) {
+    debug_assert_eq!(from.len(), to.len());
+    // SAFETY: one is as long as the other, and they are borrowed apart.
+    unsafe { from.as_ptr().copy_to_nonoverlapping(to.as_mut_ptr().cast(), to.len()) };
+}
+
+/// Fills `to` from as many bytes, with some threads.
+fn copy(from: &[u8], to: &mut [MaybeUninit<u8>]) {
+    let most = std::thread::available_parallelism().map_or(1, usize::from).min(COPIERS);
+    let share = to.len().div_ceil((to.len() / SHARE).clamp(1, most)).max(1);
+    std::thread::scope(|scope| {
+        let mut shares = to.chunks_mut(share).zip(from.chunks(share));
+        let mine = shares.next();
+        for (to, from) in shares {
+            scope.spawn(move || fill(from, to));
+        }
+        if let Some((to, from)) = mine {
+            fill(from, to);
+        }
+    });
+}
 
 impl Ferry {
     fn new(card: &Card) -> std::result::Result<Self, DriverError> {
@@ -79,10 +102,7 @@ impl Ferry {
             done.synchronize()?;
             // SAFETY: the card has filled the piece, as the event says.
             let piece = unsafe { std::slice::from_raw_parts(*memory, to.len()) };
-            to.par_chunks_mut(SHARE).zip(piece.par_chunks(SHARE)).for_each(|(to, from)| {
-                // SAFETY: shares are as long as one another, and in memory of their own.
-                unsafe { from.as_ptr().copy_to_nonoverlapping(to.as_mut_ptr().cast(), to.len()) };
-            });
+            copy(piece, to);
         }
         Ok(())
     }
@@ -100,11 +120,11 @@ impl Ferry {
         for (n, from) in from.chunks(PIECE).enumerate() {
             let Piece { memory, done } = &self.0[n % 2];
             done.synchronize()?;
+            let room = memory.cast::<MaybeUninit<u8>>();
             // SAFETY: the piece has PIECE bytes, and the card is done with it.
-            let piece = unsafe { std::slice::from_raw_parts_mut(*memory, from.len()) };
-            piece.par_chunks_mut(SHARE).zip(from.par_chunks(SHARE)).for_each(|(to, from)| {
-                to.copy_from_slice(from);
-            });
+            copy(from, unsafe { std::slice::from_raw_parts_mut(room, from.len()) });
+            // SAFETY: so much of the piece has just been written.
+            let piece = unsafe { std::slice::from_raw_parts(*memory, from.len()) };
             let at = to + (n * PIECE) as u64;
             // SAFETY: the array on the card has as many bytes, and the piece lives with the card.
             unsafe { result::memcpy_htod_async(at, piece, stream.cu_stream())? };
@@ -187,6 +207,8 @@ impl Card {
 
 #[cfg(test)]
 mod tests {
+    use rayon::prelude::*;
+
     use super::super::super::Array;
     use super::super::tests::card;
     use super::{LARGE, PIECE};
@@ -207,5 +229,17 @@ mod tests {
             let back = card.give(&there).expect("brought");
             assert!(back.host::<f32>().expect("f32") == narrow.host::<f32>().expect("f32"));
         }
+    }
+
+    /// While one waits for its shares to be copied, its thread must not begin another's array.
+    #[test]
+    fn tasks_of_the_pool_may_move_arrays_at_once() {
+        let Some(card) = card() else { return };
+        (0..64).into_par_iter().for_each(|n| {
+            let len = LARGE / 2;
+            let mine = Array::from_vec(vec![n as f32; len], &[len]).expect("array");
+            let back = card.give(&card.take(&mine).expect("sent")).expect("brought");
+            assert!(back.host::<f32>().expect("f32").iter().all(|v| *v == n as f32));
+        });
     }
 }

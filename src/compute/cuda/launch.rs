@@ -111,27 +111,13 @@ impl Card {
         grid: [u32; 3],
         arguments: &[Argument],
     ) -> Result<()> {
-        self.run_wide(kernel, dtype, (grid, THREADS), arguments)
-    }
-
-    /// The same with another number of threads.
-    ///
-    /// # Errors
-    /// `E-DEVICE-003` when the driver refuses.
-    pub(super) fn run_wide(
-        &self,
-        kernel: &'static str,
-        dtype: DType,
-        (grid, threads): ([u32; 3], u32),
-        arguments: &[Argument],
-    ) -> Result<()> {
         if grid.contains(&0) {
             return Ok(());
         }
         let function = self.function(kernel, dtype)?;
         let mut values = arguments.to_vec();
         let mut places: Vec<*mut c_void> = values.iter_mut().map(Argument::place).collect();
-        let (grid, block) = ((grid[0], grid[1], grid[2]), (threads, 1, 1));
+        let (grid, block) = ((grid[0], grid[1], grid[2]), (THREADS, 1, 1));
         let stream = self.device.cuda_stream();
         let refused = |why| failed(&format!("starting kernel {kernel}"), why);
         stream.context().bind_to_thread().map_err(refused)?;

@@ -8,8 +8,6 @@ use super::{FULL, Shapes};
 
 /// Output channels of a block of the gradient by the weights.
 const OUTPUTS: usize = 8;
-/// The kernel of the gradient by the weights and its threads: `WEIGHERS` of the kernel.
-pub(super) const WEIGHER: (&str, u32) = ("weigh_near", 384);
 /// Kernels by the output channels that a block makes.
 const KERNELS: [(usize, &str); 3] =
     [(2, "convolve_near_2"), (4, "convolve_near_4"), (8, "convolve_near")];
@@ -24,7 +22,7 @@ const BUSY: f64 = 0.5;
 const WIDE: usize = 32;
 /// The same for the gradient by the weights, and what it takes there to add up the sums of a block's
 /// threads, in boxes.
-const WEIGHING: f64 = 0.7;
+const WEIGHING: f64 = 0.75;
 const SUMMED: f64 = 1.5;
 /// Numbers of a box with its border, at most: `BOX` of the kernel.
 const NUMBERS: usize = 2048;
@@ -123,7 +121,7 @@ impl Boxes {
     /// boxes of a part, where it is worth it.
     pub(super) fn parts(&self, shapes: &Shapes<'_>, dtype: DType) -> Option<([usize; 3], usize)> {
         let ([inputs, outputs], boxes) = (shapes.grouped(), self.boxes(shapes.batch));
-        // As many as there are registers for: `BAND` of the kernel.
+        // A thread has half of a block's channels, as many as there are registers for.
         let band = if dtype == DType::F64 { OUTPUTS / 2 } else { OUTPUTS };
         let bands = outputs.div_ceil(band) * shapes.geometry.groups;
         let length = boxes.div_ceil((2 * FULL).div_ceil(inputs * bands)).clamp(1, LONGEST);

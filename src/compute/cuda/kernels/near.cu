@@ -172,162 +172,161 @@ KERNEL(convolve_near_2)(Pass p, Box b, const Tap *table, const Real *x, const Re
 
 // --- Gradient by the weights ----------------------------------------------------------------------
 
-// A block makes the weights of BAND channels for one channel of the input, from `length` boxes. A third of
-// its threads has the taps of one plane of the window, each thread four voxels of a row at a time, twice a
-// box, and sums of its own for all channels. Blocks: channels read, group and outputs / BAND, part.
-#define BAND (sizeof(Real) == 4 ? 8 : 4) // as many as there are registers for
-#define THIRD 128
-#define WEIGHERS (3 * THIRD)
+// A block makes the weights of BAND channels for one channel of the input, from `length` boxes: half of
+// its threads have half of the channels, each thread four voxels of a row at a time, twice a box, and sums
+// of its own for all taps. Blocks: channels read, group and outputs / BAND, part.
+#define OWN (sizeof(Real) == 4 ? 4 : 2) // channels of a thread
+#define BAND (2 * OWN)
 
-#define STRIPES 8
-
-struct Weighing {
-    Some<4> values[2][BOX / 4];
-    int local[(BOX + WEIGHERS - 1) / WEIGHERS][WEIGHERS]; // each thread's own, as registers are short: where it reads
-    double striped[27][STRIPES];
-};
-
-// WHOLE: rows have a multiple of four numbers, and slopes are read four at a time.
-template <bool WHOLE>
+// Slopes are fetched while those before them are used: there is one block a multiprocessor.
 __device__ __forceinline__ void weigh_box(const Pass &p, const Box &b, const Real *__restrict__ x,
                                           const Real *__restrict__ dy, Real *__restrict__ parts, int samples,
-                                          int length, Weighing &shared) {
-    constexpr int READS = (BOX + WEIGHERS - 1) / WEIGHERS;
-    auto &values = shared.values;
-    auto &local = shared.local;
-    auto &striped = shared.striped;
+                                          int length) {
+    constexpr int READS = BOX / THREADS, HALF = THREADS / 2, STRIPES = 8;
+    __shared__ Some<4> values[2][BOX / 4];
+    __shared__ int local[READS][THREADS]; // each thread's own, as registers are short: where it reads
     const int tid = threadIdx.x, bands = (p.outputs + BAND - 1) / BAND;
-    const int group = blockIdx.y / bands, output = blockIdx.y % bands * BAND;
+    const int group = blockIdx.y / bands, output = blockIdx.y % bands * BAND + tid / HALF * OWN;
     const int plane = b.around[0].by, row = b.around[1].by, numbers = (b.size[0] + 2) * plane;
     const int volume = (int)input_volume(p), places = (int)output_volume(p);
     const unsigned boxes = samples * b.boxes.volume.by, start = blockIdx.z * (unsigned)length;
     const unsigned end = start + length < boxes ? start + length : boxes;
     for (int r = 0; r < READS; ++r) {
-        const unsigned at = tid + r * WEIGHERS;
+        const unsigned at = tid + r * THREADS;
         int k = over(at, b.around[0]), rest = at - k * plane, j = over(rest, b.around[1]), i = rest - j * row;
         local[r][tid] = (int)at < numbers && i < b.size[2] + 2 ? k << 20 | j << 10 | i : -1;
     }
     // The two groups of four voxels of this thread: place in the box, and in its numbers.
     int four[2], mine[2];
     for (int h = 0; h < 2; ++h) {
-        const int at = tid % THIRD + h * THIRD, k = over(at, b.four[0]), rest = at - k * b.four[0].by;
+        const int at = tid % HALF + h * HALF, k = over(at, b.four[0]), rest = at - k * b.four[0].by;
         const int j = over(rest, b.four[1]), i = (rest - j * b.four[1].by) * 4;
         four[h] = k < b.size[0] ? k << 20 | j << 10 | i : -1;
-        mine[h] = k < b.size[0] ? ((k + tid / THIRD) * plane + j * row + i) / 4 : 0;
+        mine[h] = k < b.size[0] ? (k * plane + j * row + i) / 4 : 0;
     }
-    // Of channels beyond the last, slopes stay 0.
-    const int last = p.outputs - 1 - output;
-    Real read[READS], sums[9 * BAND] = {}, slope[BAND][4] = {};
-    // Of the box at hand: its corner, and where its sample begins in both arrays.
-    int corner[3];
-    const Real *image, *slopes;
+    const bool whole = p.axis[2].to_extent % 4 == 0;
+    Real read[READS], sums[27 * OWN] = {}, slope[OWN][4], next[OWN][4];
+    int corner[3]; // of the box that is fetched
+    Index sample;
     auto turn_to = [&](unsigned box) {
-        const unsigned sample = over(box, b.boxes.volume);
-        unsigned rest = box - sample * b.boxes.volume.by;
+        sample = over(box, b.boxes.volume);
+        unsigned rest = box - (unsigned)sample * b.boxes.volume.by;
         const unsigned k = over(rest, b.boxes.plane);
         rest -= k * b.boxes.plane.by;
         const unsigned j = over(rest, b.boxes.row);
         corner[0] = k * b.size[0];
         corner[1] = j * b.size[1];
         corner[2] = (rest - j * b.boxes.row.by) * b.size[2];
-        const unsigned channels = sample * p.groups + group;
-        image = x + (Index)(channels * p.inputs + blockIdx.x) * volume;
-        slopes = dy + (Index)(channels * p.outputs + output) * places;
     };
     auto fetch = [&]() {
+        bool within = true;
         int first[3];
-        for (int a = 0; a < 3; ++a) first[a] = corner[a] + p.axis[a].start;
+        for (int a = 0; a < 3; ++a) {
+            first[a] = corner[a] + p.axis[a].start;
+            within = within && first[a] >= 0 && first[a] + b.size[a] + 2 <= p.axis[a].extent;
+        }
+        const Real *from = x + ((sample * p.groups + group) * p.inputs + blockIdx.x) * volume;
 #pragma unroll
         for (int r = 0; r < READS; ++r) {
             const int code = local[r][tid];
             const int k = first[0] + (code >> 20), j = first[1] + (code >> 10 & 1023), i = first[2] + (code & 1023);
-            const bool inside = code >= 0 && (unsigned)k < (unsigned)p.axis[0].extent &&
-                                (unsigned)j < (unsigned)p.axis[1].extent && (unsigned)i < (unsigned)p.axis[2].extent;
-            read[r] = inside ? image[(k * p.axis[1].extent + j) * p.axis[2].extent + i] : (Real)0;
+            const bool inside = within || ((unsigned)k < (unsigned)p.axis[0].extent &&
+                                           (unsigned)j < (unsigned)p.axis[1].extent &&
+                                           (unsigned)i < (unsigned)p.axis[2].extent);
+            read[r] = inside && code >= 0 ? from[(k * p.axis[1].extent + j) * p.axis[2].extent + i] : (Real)0;
         }
     };
     auto put_down = [&](unsigned box) {
 #pragma unroll
         for (int r = 0; r < READS; ++r) {
-            const int at = tid + r * WEIGHERS;
-            if (at < BOX) values[(box - start) % 2][at / 4].v[at % 4] = read[r];
+            const int at = tid + r * THREADS;
+            values[(box - start) % 2][at / 4].v[at % 4] = read[r];
         }
     };
-    // Slopes at one of this thread's fours of the box at hand, if it lies inside.
-    auto take = [&](int code) {
+    // Slopes at one of this thread's fours of the box at `corner`; 0 outside.
+    auto take = [&](int code, Real (&to)[OWN][4]) {
         const int k = corner[0] + (code >> 20), j = corner[1] + (code >> 10 & 1023), i = corner[2] + (code & 1023);
-        if (code < 0 || k >= p.axis[0].to_extent || j >= p.axis[1].to_extent || i >= p.axis[2].to_extent) return false;
-        const int left = p.axis[2].to_extent - i;
-        const Real *from = slopes + ((k * p.axis[1].to_extent + j) * p.axis[2].to_extent + i);
+        const bool inside = code >= 0 && k < p.axis[0].to_extent && j < p.axis[1].to_extent && i < p.axis[2].to_extent;
+        const int left = inside ? p.axis[2].to_extent - i : 0, at = (k * p.axis[1].to_extent + j) * p.axis[2].to_extent + i;
+        const Real *from = dy + ((sample * p.groups + group) * p.outputs + output) * places + at;
 #pragma unroll
-        for (int m = 0; m < BAND; ++m, from += places) {
-            if (WHOLE && m <= last) {
-                const Some<4> some = *reinterpret_cast<const Some<4> *>(from);
-                for (int n = 0; n < 4; ++n) slope[m][n] = some.v[n];
-            }
-            if (!WHOLE)
-                for (int n = 0; n < 4; ++n) slope[m][n] = m <= last && n < left ? from[n] : (Real)0;
+        for (int m = 0; m < OWN; ++m) {
+            const bool held = inside && output + m < p.outputs;
+            if (whole) {
+                const Some<4> some = held ? *reinterpret_cast<const Some<4> *>(from + m * places) : Some<4>{};
+                for (int n = 0; n < 4; ++n) to[m][n] = some.v[n];
+            } else
+                for (int n = 0; n < 4; ++n) to[m][n] = held && n < left ? from[m * places + n] : (Real)0;
         }
-        return true;
+        return inside;
     };
     turn_to(start);
     fetch();
+    bool works = take(four[0], slope);
     put_down(start);
     __syncthreads();
 #pragma unroll 1
     for (unsigned box = start; box < end; ++box) {
+        const bool follows = box + 1 < end;
 #pragma unroll
         for (int h = 0; h < 2; ++h) {
-            const bool works = take(four[h]);
-            if (h == 1 && box + 1 < end) {
+            bool then = false;
+            if (h == 0) then = take(four[1], next);
+            else if (follows) {
                 turn_to(box + 1);
                 fetch();
+                then = take(four[0], next);
             }
-            if (!works) continue;
+            if (works) {
 #pragma unroll
-            for (int t = 0; t < 3; ++t) {
-                const Some<4> *at = &values[(box - start) % 2][mine[h] + t * row / 4], some = *at;
-                const Real line[6] = {some.v[0], some.v[1], some.v[2], some.v[3], at[1].v[0], at[1].v[1]};
-                // Sums in turn, so that none waits for itself.
+                for (int t = 0; t < 9; ++t) {
+                    const int at = mine[h] + (t / 3 * plane + t % 3 * row) / 4;
+                    const Some<4> some = values[(box - start) % 2][at];
+                    const Real line[6] = {some.v[0], some.v[1], some.v[2], some.v[3],
+                                          values[(box - start) % 2][at + 1].v[0],
+                                          values[(box - start) % 2][at + 1].v[1]};
+                    // Sums in turn, so that none waits for itself.
 #pragma unroll
-                for (int n = 0; n < 4; ++n)
+                    for (int n = 0; n < 4; ++n)
 #pragma unroll
-                    for (int m = 0; m < BAND; ++m)
-                        for (int s = 0; s < 3; ++s) sums[m * 9 + t * 3 + s] += slope[m][n] * line[s + n];
+                        for (int m = 0; m < OWN; ++m)
+                            for (int s = 0; s < 3; ++s) sums[m * 27 + t * 3 + s] += slope[m][n] * line[s + n];
+                }
             }
+            works = then;
+            for (int m = 0; m < OWN; ++m)
+                for (int n = 0; n < 4; ++n) slope[m][n] = next[m][n];
         }
-        if (box + 1 < end) put_down(box + 1);
+        if (follows) put_down(box + 1);
         __syncthreads();
     }
 
-    // The sums of all threads of a third, a channel at a time, in double: first of stripes of threads.
+    // The sums of all threads of a half, nine at a time, in double: first of stripes of threads.
+    __shared__ double striped[18][STRIPES];
     Real *room = values[0][0].v;
     Real *out = parts + (Index)blockIdx.z * p.groups * p.outputs * p.inputs * 27;
 #pragma unroll
-    for (int m = 0; m < BAND; ++m) {
+    for (int nine = 0; nine < 3 * OWN; ++nine) {
 #pragma unroll
-        for (int t = 0; t < 9; ++t) room[t * WEIGHERS + tid] = sums[m * 9 + t];
+        for (int t = 0; t < 9; ++t) room[t * THREADS + tid] = sums[nine * 9 + t];
         __syncthreads();
-        const int tap = tid / STRIPES, stripe = tid % STRIPES;
-        if (tap < 27) {
-            const Real *from = room + tap % 9 * WEIGHERS + tap / 9 * THIRD;
+        const int half = tid / STRIPES / 9, stripe = tid % STRIPES, t = tid / STRIPES % 9;
+        if (half < 2) {
             double sum = 0;
-            for (int i = stripe; i < THIRD; i += STRIPES) sum += from[i];
-            striped[tap][stripe] = sum;
+            for (int i = stripe; i < HALF; i += STRIPES) sum += room[t * THREADS + half * HALF + i];
+            striped[half * 9 + t][stripe] = sum;
         }
         __syncthreads();
-        if (tid < 27 && output + m < p.outputs) {
+        const int m = blockIdx.y % bands * BAND + tid / 9 * OWN + nine / 3;
+        if (tid < 18 && m < p.outputs) {
             double sum = 0;
             for (int s = 0; s < STRIPES; ++s) sum += striped[tid][s];
-            out[((Index)(group * p.outputs + output + m) * p.inputs + blockIdx.x) * 27 + tid] = (Real)sum;
+            const Index weight = ((Index)(group * p.outputs + m) * p.inputs + blockIdx.x) * 27;
+            out[weight + nine % 3 * 9 + tid % 9] = (Real)sum;
         }
     }
 }
 
-extern "C" __global__ void __launch_bounds__(WEIGHERS, 1)
-    NAMED(weigh_near)(Pass p, Box b, const Real *x, const Real *dy, Real *parts, int samples, int length);
 KERNEL(weigh_near)(Pass p, Box b, const Real *x, const Real *dy, Real *parts, int samples, int length) {
-    __shared__ Weighing shared;
-    if (p.axis[2].to_extent % 4 == 0) weigh_box<true>(p, b, x, dy, parts, samples, length, shared);
-    else weigh_box<false>(p, b, x, dy, parts, samples, length, shared);
+    weigh_box(p, b, x, dy, parts, samples, length);
 }
