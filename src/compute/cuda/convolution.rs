@@ -10,7 +10,7 @@
 //! 12 FLOP a byte, bound by memory; 8 to 16 have 72 and everything wider more, bound by arithmetic.
 //! A thread of the widest tile reads 12 numbers of shared memory for 32 multiply-adds, and 6 of
 //! global memory (mostly its first cache, which holds what neighbouring taps share) for 256.
-//! **No card has run them yet: their speed is not known.**
+//! What a card makes of them: docs/gpu.md.
 
 mod near;
 mod passes;
@@ -18,8 +18,6 @@ mod passes;
 use std::sync::Arc;
 
 use super::super::array::Array;
-use super::super::device::Convolutions;
-use super::super::precision::Precision;
 use super::Card;
 use super::launch::{Argument, THREADS};
 use crate::{Error, Result};
@@ -100,11 +98,29 @@ pub enum Pass3d {
 
 /// Channels of a group, read and made, from which on less than f32 pays: fewer are bound by memory,
 /// where our kernels of f32 are faster than what tensor cores make of rounded numbers.
+#[cfg(feature = "cudnn")]
 const TENSOR: usize = 32;
 
-/// A pass by cuDNN, where it is part of the program, takes the convolution, and is asked: for less
-/// than f32, and for windows that our tiles do not have. In f32 our kernels are the faster ones, as
-/// cuDNN's deterministic algorithms are measured beside them (docs/gpu.md).
+/// Whether cuDNN is asked before our own kernels: for less than f32, and for windows that our tiles do
+/// not have. In f32 ours are the faster ones, as measured beside its deterministic algorithms
+/// (docs/gpu.md).
+#[cfg(feature = "cudnn")]
+fn asks_cudnn(shapes: &Shapes) -> bool {
+    use super::super::device::Convolutions;
+    use super::super::precision::Precision;
+    let wide = shapes.geometry.kernel.iter().sum::<usize>() > NARROW;
+    let pays = match shapes.precision {
+        Precision::F32 => false,
+        Precision::Tf32 | Precision::Bf16 => shapes.grouped().iter().all(|c| *c >= TENSOR),
+    };
+    match Convolutions::now() {
+        Convolutions::Chosen => pays || wide,
+        Convolutions::Ours => false,
+        Convolutions::Cudnn => true,
+    }
+}
+
+/// A pass by cuDNN, where it is part of the program, is asked and takes the convolution.
 fn by_cudnn(
     card: &Card,
     pass: Pass3d,
@@ -112,20 +128,8 @@ fn by_cudnn(
     shapes: &Shapes,
 ) -> Result<Option<Array>> {
     #[cfg(feature = "cudnn")]
-    {
-        let wide = || shapes.geometry.kernel.iter().sum::<usize>() > NARROW;
-        let pays = match shapes.precision {
-            Precision::F32 => false,
-            Precision::Tf32 | Precision::Bf16 => shapes.grouped().iter().all(|c| *c >= TENSOR),
-        };
-        let asked = match Convolutions::now() {
-            Convolutions::Chosen => pays || wide(),
-            Convolutions::Ours => false,
-            Convolutions::Cudnn => true,
-        };
-        if asked {
-            return super::cudnn::made(card, pass, arrays, shapes);
-        }
+    if asks_cudnn(shapes) {
+        return super::cudnn::made(card, pass, arrays, shapes);
     }
     let _ = (card, pass, arrays, shapes);
     Ok(None)
