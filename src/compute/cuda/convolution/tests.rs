@@ -236,6 +236,8 @@ fn windows_side_by_side_are_as_nested_loops_have_it() {
         (case([24, 27, 2, 3, 8], 26, uneven), true),
         (case([48, 12, 4, 2, 3], 18, ConvGeometry { groups: 2, ..same }), true),
         (case([96, 1, 5, 7, 9], 8, same), true),
+        // Several boxes along every axis.
+        (case([11, 1, 16, 16, 32], 8, same), true),
         (case([48, 4, 5, 3, 6], 10, ConvGeometry { groups: 2, ..uneven }), true),
         (case([3, 4, 9, 19, 37], 31, uneven), false),
         (case([1, 1, 40, 17, 52], 23, same), false),
