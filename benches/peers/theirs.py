@@ -238,8 +238,6 @@ def main():
         word, *rest = line.strip().split(" ", 2)
         if word == "memory":
             answer = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-            if DEVICE != "cpu":
-                answer = torch.cuda.max_memory_allocated()
         elif word == "run":
             count, item = int(rest[0]), rest[1]
             if item != name:

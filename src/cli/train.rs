@@ -66,7 +66,8 @@ pub struct Args {
     #[arg(long, value_name = "N")]
     batch: Option<usize>,
     /// How exactly a card's convolutions are made while training: f32, or tf32 or bf16 (coarser; both
-    /// need a card and cuDNN); weights, explaining and auditing are always f32
+    /// need a card and cuDNN, and are for 32 channels and more); weights, explaining and auditing are
+    /// always f32
     #[arg(long, value_name = "NAME")]
     precision: Option<Precision>,
     /// Seed of everything random; 1 when not given

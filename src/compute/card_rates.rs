@@ -29,7 +29,7 @@ const SHAPES: [[usize; 3]; 7] =
 /// One step.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct CardRate {
-    /// The operation, and how exactly or by whose kernels where it is not cuDNN's f32.
+    /// The operation, and how exactly or by whose kernels where it is not our own f32.
     pub op: String,
     /// Batch, channels in, channels out, side of the volume.
     pub shape: [usize; 4],

@@ -114,7 +114,7 @@ pub fn on_host<T>(body: impl FnOnce() -> T) -> T {
 /// Who makes a card's convolutions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Convolutions {
-    /// Our kernels where they are meant to be faster, cuDNN else, and ours where it refuses.
+    /// Our kernels in f32; cuDNN for less, and for windows that ours have no tiles for.
     Chosen,
     /// Our kernels alone.
     Ours,

@@ -17,7 +17,8 @@ pub enum Precision {
     /// Products and sums of f32.
     #[default]
     F32,
-    /// cuDNN may round factors to TF32 (10 bits after the point); sums are f32.
+    /// cuDNN may round factors to TF32 (10 bits after the point); sums are f32. Convolutions with groups
+    /// of fewer than 32 channels, read or made, stay f32, in which they are faster; so in bf16.
     Tf32,
     /// Factors, and what is made of them, are rounded to bf16 (7 bits after the point, the exponents
     /// of f32); sums are f32.

@@ -9,7 +9,8 @@ pub fn facts(card: &Facts) -> String {
     let number = |v: Option<f64>, unit: &str, digits: usize| {
         v.map_or_else(|| unsaid.to_owned(), |v| format!("{v:.digits$} {unit}"))
     };
-    let convolutions = if card.cudnn { "cuDNN, and our own kernels" } else { "our own kernels" };
+    let convolutions =
+        if card.cudnn { "our own kernels; cuDNN in tf32 and bf16" } else { "our own kernels" };
     let rows = [
         ("card", format!("{} {}", card.device, card.name)),
         ("capability", card.compute_capability.clone()),
@@ -24,7 +25,7 @@ pub fn facts(card: &Facts) -> String {
 /// Line by line.
 pub fn rates(rates: &[CardRate]) -> String {
     let mut text = format!(
-        "\n{:<24} {:>10} {:>9} {:>8} {:>8} {:>8}\n",
+        "\n{:<32} {:>10} {:>9} {:>8} {:>8} {:>8}\n",
         "on the card, 3³", "ms", "GF/s", "of peak", "GB/s", "of peak"
     );
     let share = |v: Option<f64>| v.map_or("-".to_owned(), |v| format!("{:.0} %", 100.0 * v));
@@ -33,7 +34,7 @@ pub fn rates(rates: &[CardRate]) -> String {
         let (ms, gflops, bytes) = (rate.milliseconds, rate.gflops, rate.gb_per_s);
         let [peak, bandwidth] = [rate.share_of_peak, rate.share_of_bandwidth].map(share);
         text.push_str(&format!(
-            "{:<24} {ms:>10.3} {gflops:>9.1} {peak:>8} {bytes:>8.1} {bandwidth:>8}  \
+            "{:<32} {ms:>10.3} {gflops:>9.1} {peak:>8} {bytes:>8.1} {bandwidth:>8}  \
              batch {batch}, {cin} to {cout}, {side}³\n",
             rate.op
         ));

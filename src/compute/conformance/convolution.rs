@@ -41,6 +41,8 @@ fn cases() -> Vec<Case> {
         case("window of 1", [2, 12, 7, 6, 5], 10, same(1)),
         case("window of 5", [1, 4, 9, 8, 11], 8, same(5)),
         case("window of 7", [1, 1, 12, 12, 12], 8, same(7)),
+        case("window of 11", [1, 2, 6, 5, 7], 3, same(11)),
+        case("many samples", [96, 4, 4, 5, 8], 16, same(3)),
         case("even window", [1, 4, 7, 8, 9], 4, valid(2)),
         case(
             "windows of three extents",

@@ -73,7 +73,7 @@ pub fn table() -> Result<Vec<Row>> {
     let mut stream = Seed(0).stream("compute/conformance");
     let mut rows = convolution::convolutions(Precision::F32, &mut stream)?;
     if device::facts()?.is_some_and(|card| card.cudnn) {
-        // Those of few channels would be chosen to be made in f32.
+        // Left to choose, it would be asked for few of these.
         let cudnn = |stream: &mut _, precision| {
             Convolutions::Cudnn.during(|| convolution::convolutions(precision, stream))
         };
@@ -202,7 +202,6 @@ pub fn repetitions() -> Result<Vec<Repetition>> {
             found.extend(cudnn(", cudnn", Precision::F32)?);
             found.extend(cudnn(", tf32", Precision::Tf32)?);
             found.extend(cudnn(", bf16", Precision::Bf16)?);
-            found.extend(Convolutions::Ours.during(|| passes(", ours", Precision::F32))?);
         }
         let tiles = PoolGeometry::tiles(2);
         found.push(test("max_pool forward", &|| {

@@ -6,9 +6,7 @@ use std::cell::Cell;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, OnceLock};
 
-use candle_core::cuda_backend::cudarc::driver::{
-    CudaFunction, CudaModule, CudaSlice, DevicePtr, DevicePtrMut, sys,
-};
+use candle_core::cuda_backend::cudarc::driver::{CudaFunction, CudaModule, CudaSlice, sys};
 use candle_core::cuda_backend::cudarc::nvrtc::{CompileOptions, compile_ptx_with_opts};
 use candle_core::cuda_backend::{CudaDevice, CudaStorage, CudaStorageSlice};
 use candle_core::{DType, Storage};
@@ -238,13 +236,9 @@ impl Card {
         if data.is_empty() {
             return self.device.alloc_zeros(1).map_err(short);
         }
-        let stream = self.device.cuda_stream();
         // SAFETY: all of it is written next, in the same stream.
         let mut slice = unsafe { self.device.alloc::<T>(data.len()).map_err(short)? };
-        let (to, recorded) = slice.device_ptr_mut(&stream);
-        let sent = self.sent(data, to)?;
-        drop(recorded);
-        if !sent {
+        if !self.send(data, &mut slice)? {
             self.device.memcpy_htod(data, &mut slice).map_err(short)?;
         }
         Ok(slice)
@@ -294,6 +288,9 @@ impl Card {
     /// `E-DEVICE-003` when the driver fails.
     pub fn fill(&self, x: &Array, to: &mut Array) -> Result<()> {
         let Storage::Cuda(storage) = x.storage() else { return Err(elsewhere()) };
+        if x.len() != to.len() {
+            return Err(Error::internal("arrays of one length expected"));
+        }
         match &storage.slice {
             CudaStorageSlice::F64(s) => self.download_to(s, to.host_mut()?),
             CudaStorageSlice::F32(s) => self.download_to(s, to.host_mut()?),
@@ -328,9 +325,7 @@ impl Card {
     /// Numbers of the card, copied to the host; waits for what was asked for before.
     pub(super) fn download<T: Held>(&self, slice: &CudaSlice<T>, len: usize) -> Result<Vec<T>> {
         WAITS.set(WAITS.get() + 1);
-        let stream = self.device.cuda_stream();
-        let (from, _recorded) = slice.device_ptr(&stream);
-        if let Some(numbers) = self.brought(from, len)? {
+        if let Some(numbers) = self.brought(slice, len)? {
             return Ok(numbers);
         }
         let whole = self.device.clone_dtoh(slice);
@@ -341,13 +336,12 @@ impl Card {
 
     /// The same to where there is room already.
     fn download_to<T: Held>(&self, slice: &CudaSlice<T>, to: &mut [T]) -> Result<()> {
-        let stream = self.device.cuda_stream();
-        let (from, recorded) = slice.device_ptr(&stream);
-        if self.filled(from, to)? {
+        // SAFETY: numbers are only written there, by what are numbers of this type.
+        let room = unsafe { std::slice::from_raw_parts_mut(to.as_mut_ptr().cast(), to.len()) };
+        if self.bring(slice, room)? {
             WAITS.set(WAITS.get() + 1);
             return Ok(());
         }
-        drop(recorded);
         to.copy_from_slice(&self.download(slice, to.len())?);
         Ok(())
     }

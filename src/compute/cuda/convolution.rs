@@ -18,6 +18,8 @@ mod passes;
 use std::sync::Arc;
 
 use super::super::array::Array;
+#[cfg(feature = "cudnn")]
+use super::super::precision::Precision;
 use super::Card;
 use super::launch::{Argument, THREADS};
 use crate::{Error, Result};
@@ -101,22 +103,22 @@ pub enum Pass3d {
 #[cfg(feature = "cudnn")]
 const TENSOR: usize = 32;
 
-/// Whether cuDNN is asked before our own kernels: for less than f32, and for windows that our tiles do
-/// not have. In f32 ours are the faster ones, as measured beside its deterministic algorithms
-/// (docs/gpu.md).
+/// How exactly cuDNN has to multiply, where it is asked before our own kernels: for less than f32, and
+/// for windows that our tiles do not have. In f32 ours are the faster ones, as measured beside its
+/// deterministic algorithms (docs/gpu.md).
 #[cfg(feature = "cudnn")]
-fn asks_cudnn(shapes: &Shapes) -> bool {
+fn asked_of_cudnn(shapes: &Shapes) -> Option<Precision> {
     use super::super::device::Convolutions;
-    use super::super::precision::Precision;
     let wide = shapes.geometry.kernel.iter().sum::<usize>() > NARROW;
     let pays = match shapes.precision {
         Precision::F32 => false,
         Precision::Tf32 | Precision::Bf16 => shapes.grouped().iter().all(|c| *c >= TENSOR),
     };
     match Convolutions::now() {
-        Convolutions::Chosen => pays || wide,
-        Convolutions::Ours => false,
-        Convolutions::Cudnn => true,
+        Convolutions::Chosen if pays => Some(shapes.precision),
+        Convolutions::Chosen => wide.then_some(Precision::F32),
+        Convolutions::Ours => None,
+        Convolutions::Cudnn => Some(shapes.precision),
     }
 }
 
@@ -128,8 +130,8 @@ fn by_cudnn(
     shapes: &Shapes,
 ) -> Result<Option<Array>> {
     #[cfg(feature = "cudnn")]
-    if asks_cudnn(shapes) {
-        return super::cudnn::made(card, pass, arrays, shapes);
+    if let Some(precision) = asked_of_cudnn(shapes) {
+        return super::cudnn::made(card, pass, arrays, &Shapes { precision, ..*shapes });
     }
     let _ = (card, pass, arrays, shapes);
     Ok(None)

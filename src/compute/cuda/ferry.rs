@@ -8,12 +8,15 @@
 
 #![allow(unsafe_code)]
 
-use std::mem::{MaybeUninit, size_of};
+use std::mem::MaybeUninit;
+
+use candle_core::cuda_backend::cudarc::driver::{
+    CudaEvent, CudaSlice, DevicePtr, DevicePtrMut, DriverError, result, sys,
+};
 
 use super::Card;
 use super::card::{Held, failed};
-use crate::Result;
-use candle_core::cuda_backend::cudarc::driver::{CudaEvent, DriverError, result, sys};
+use crate::{Error, Result};
 
 /// Bytes of a piece.
 const PIECE: usize = 8 << 20;
@@ -42,9 +45,9 @@ fn fill(from: &[u8], to: &mut [MaybeUninit<u8>]) {
     unsafe { from.as_ptr().copy_to_nonoverlapping(to.as_mut_ptr().cast(), to.len()) };
 }
 
-/// Fills `to` from as many bytes, with some threads.
+/// Fills `to` from as many bytes, with no more threads than work is shared out to.
 fn copy(from: &[u8], to: &mut [MaybeUninit<u8>]) {
-    let most = std::thread::available_parallelism().map_or(1, usize::from).min(COPIERS);
+    let most = rayon::current_num_threads().min(COPIERS);
     let share = to.len().div_ceil((to.len() / SHARE).clamp(1, most)).max(1);
     std::thread::scope(|scope| {
         let mut shares = to.chunks_mut(share).zip(from.chunks(share));
@@ -58,12 +61,20 @@ fn copy(from: &[u8], to: &mut [MaybeUninit<u8>]) {
     });
 }
 
+impl Drop for Piece {
+    fn drop(&mut self) {
+        // SAFETY: the memory is the piece's own. A driver that fails here has failed before.
+        let _ = unsafe { result::free_host(self.memory.cast()) };
+    }
+}
+
 impl Ferry {
     fn new(card: &Card) -> std::result::Result<Self, DriverError> {
         let stream = card.device.cuda_stream();
         let context = stream.context();
         context.bind_to_thread()?;
         let piece = || {
+            // Made first: with the memory it becomes a piece, which gives the memory back.
             let done = context.new_event(Some(sys::CUevent_flags::CU_EVENT_DISABLE_TIMING))?;
             // SAFETY: asks for memory; whoever reads it has it filled before.
             let memory = unsafe { result::malloc_host(PIECE, 0)? };
@@ -135,73 +146,84 @@ impl Ferry {
 }
 
 impl Card {
+    /// Does `body` with the pieces; says whether it did. Where memory cannot be page-locked, or what is
+    /// to be copied is small, the driver's own way is left.
     fn with_ferry(
         &self,
         step: &str,
+        bytes: usize,
         body: impl FnOnce(&Ferry) -> std::result::Result<(), DriverError>,
-    ) -> Result<()> {
+    ) -> Result<bool> {
+        if bytes < LARGE {
+            return Ok(false);
+        }
         let mut kept = self.ferry.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        let ferry = match kept.take() {
-            Some(ferry) => ferry,
-            None => Ferry::new(self).map_err(|why| failed("locking memory", why))?,
-        };
-        body(kept.insert(ferry)).map_err(|why| failed(step, why))
+        if kept.is_none() {
+            *kept = Ferry::new(self).ok();
+        }
+        let Some(ferry) = kept.as_ref() else { return Ok(false) };
+        let done = body(ferry);
+        if done.is_err() {
+            // Copies may be under way: the pieces go when these have ended.
+            let _ = self.device.cuda_stream().synchronize();
+            *kept = None;
+        }
+        done.map(|()| true).map_err(|why| failed(step, why))
     }
 
-    /// Numbers that lie at `from` on the card, where they are many.
+    /// The first `len` numbers of an array of the card, where they are many.
     ///
     /// # Errors
     /// `E-DEVICE-003` when the driver fails.
     pub(super) fn brought<T: Held>(
         &self,
-        from: sys::CUdeviceptr,
+        from: &CudaSlice<T>,
         len: usize,
     ) -> Result<Option<Vec<T>>> {
-        let bytes = len * size_of::<T>();
-        if bytes < LARGE {
+        let mut made = Vec::<T>::with_capacity(len);
+        if !self.bring(from, &mut made.spare_capacity_mut()[..len])? {
             return Ok(None);
         }
-        let mut made = Vec::<T>::with_capacity(len);
-        // SAFETY: the same memory as bytes, none of which is read before it is written.
-        let room = unsafe {
-            std::slice::from_raw_parts_mut(made.as_mut_ptr().cast::<MaybeUninit<u8>>(), bytes)
-        };
-        self.with_ferry("copying from it", |ferry| ferry.bring(self, from, room))?;
-        // SAFETY: every byte was written, by what were numbers of this type on the card.
+        // SAFETY: every number was written.
         unsafe { made.set_len(len) };
         Ok(Some(made))
     }
 
-    /// Fills `to` with numbers that lie at `from` on the card, where they are many; says whether it did.
+    /// Fills `to` with the first numbers of an array of the card, where they are many; says whether it
+    /// did.
     ///
     /// # Errors
     /// `E-DEVICE-003` when the driver fails.
-    pub(super) fn filled<T: Held>(&self, from: sys::CUdeviceptr, to: &mut [T]) -> Result<bool> {
-        let bytes = std::mem::size_of_val(to);
-        if bytes < LARGE {
-            return Ok(false);
+    pub(super) fn bring<T: Held>(
+        &self,
+        from: &CudaSlice<T>,
+        to: &mut [MaybeUninit<T>],
+    ) -> Result<bool> {
+        if to.len() > from.len() {
+            return Err(Error::internal("more numbers asked for than an array has"));
         }
-        // SAFETY: the same memory as bytes, all of which are written by what are numbers of this type.
-        let room = unsafe {
-            std::slice::from_raw_parts_mut(to.as_mut_ptr().cast::<MaybeUninit<u8>>(), bytes)
-        };
-        self.with_ferry("copying from it", |ferry| ferry.bring(self, from, room))?;
-        Ok(true)
+        let bytes = std::mem::size_of_val(to);
+        // SAFETY: the same memory as bytes, none of which is read before it is written.
+        let room = unsafe { std::slice::from_raw_parts_mut(to.as_mut_ptr().cast(), bytes) };
+        let stream = self.device.cuda_stream();
+        let (from, _recorded) = from.device_ptr(&stream);
+        self.with_ferry("copying from it", bytes, |ferry| ferry.bring(self, from, room))
     }
 
-    /// Sends numbers to `to` on the card, where they are many; says whether it did.
+    /// Sends numbers to an array of the card, where they are many; says whether it did.
     ///
     /// # Errors
     /// `E-DEVICE-003` when the driver fails.
-    pub(super) fn sent<T: Held>(&self, data: &[T], to: sys::CUdeviceptr) -> Result<bool> {
-        let bytes = std::mem::size_of_val(data);
-        if bytes < LARGE {
-            return Ok(false);
+    pub(super) fn send<T: Held>(&self, data: &[T], to: &mut CudaSlice<T>) -> Result<bool> {
+        if data.len() > to.len() {
+            return Err(Error::internal("more numbers sent than an array has"));
         }
+        let bytes = std::mem::size_of_val(data);
         // SAFETY: numbers have no bytes between them, and any byte may be read.
         let data = unsafe { std::slice::from_raw_parts(data.as_ptr().cast::<u8>(), bytes) };
-        self.with_ferry("copying to it", |ferry| ferry.send(self, data, to))?;
-        Ok(true)
+        let stream = self.device.cuda_stream();
+        let (to, _recorded) = to.device_ptr_mut(&stream);
+        self.with_ferry("copying to it", bytes, |ferry| ferry.send(self, data, to))
     }
 }
 

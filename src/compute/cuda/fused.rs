@@ -15,11 +15,11 @@ use crate::Result;
 
 /// Windows as kernels know them.
 pub(super) fn tiles(t: &Tiles) -> Argument {
-    let cells = cells(t);
-    let (volumes, [_, rows, columns]) =
-        ([t.input, t.output, cells].map(|e| Divider::volume(&e)), t.kernel);
-    let window = [rows * columns, t.kernel[0], rows, columns];
-    Argument::ints(&[&t.input, &t.kernel, &t.output, &volumes.concat(), &Divider::all(&window)])
+    let [_, rows, columns] = t.kernel;
+    let voxels = Divider::all(&[t.input.iter().product()]);
+    let volumes = [t.output, cells(t)].map(|e| Divider::volume(&e)).concat();
+    let window = Divider::all(&[rows * columns, columns]);
+    Argument::ints(&[&t.input, &t.kernel, &t.output, &voxels, &volumes, &window])
 }
 
 /// Windows along each axis, what is left of one at the far border counted with them.

@@ -56,7 +56,7 @@ impl Argument {
     /// A structure of the numbers of some lists, one after another.
     pub fn ints(lists: &[&[usize]]) -> Self {
         let mut all = [0; 48];
-        debug_assert!(lists.iter().map(|list| list.len()).sum::<usize>() <= all.len());
+        assert!(lists.iter().map(|list| list.len()).sum::<usize>() <= all.len());
         all.iter_mut().zip(lists.iter().copied().flatten()).for_each(|(a, v)| *a = *v as i32);
         Self::Ints(all)
     }

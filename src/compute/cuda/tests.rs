@@ -205,10 +205,19 @@ fn pools_of_every_geometry() {
 
 #[test]
 fn relevance_is_divided() {
+    // Pairs and not, rests at the far border of one axis or of none, and rows of several parts.
+    let long = ([2; 3], [2, 1, 26, 27, 26]);
+    divided(([2; 3], [3, 2, 5, 4, 6]));
+    for tiles in [([2; 3], [2, 2, 4, 5, 7]), ([3, 1, 2], [2, 3, 7, 3, 5]), long] {
+        divided(tiles);
+    }
+}
+
+fn divided((kernel, shape): ([usize; 3], [usize; 5])) {
     both(|dtype, limit, s| {
-        let (kernel, shape) = ([2; 3], [3, 2, 5, 4, 6]);
         let [z, r, sign, other] = [0; 4].map(|_| array(&shape, dtype, s));
-        let values = array(&[3, 2, 2, 2, 3], dtype, s);
+        let o: [usize; 3] = std::array::from_fn(|a| shape[a + 2] / kernel[a]);
+        let values = array(&[shape[0], shape[1], o[0], o[1], o[2]], dtype, s);
         let (flat_z, flat_r) = (array(&[3, 7], dtype, s), array(&[3, 7], dtype, s));
         let ways = [Damping::Absolute, Damping::RootMeanSquare, Damping::Clipped]
             .into_iter()

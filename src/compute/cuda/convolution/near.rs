@@ -11,7 +11,9 @@ const OUTPUTS: usize = 8;
 /// Kernels by the output channels that a block makes.
 const KERNELS: [(usize, &str); 3] =
     [(2, "convolve_near_2"), (4, "convolve_near_4"), (8, "convolve_near")];
-/// Output channels of a group that have no gradient by the weights of their own here.
+/// The last of them.
+const LARGEST: usize = KERNELS.len() - 1;
+/// Up to so many output channels of a group the gradient by the weights is left to tiles.
 const FEW: usize = 2;
 /// Blocks below which the smaller tiles of other kernels are used: two in three of a card's 132
 /// multiprocessors are busy.
@@ -74,9 +76,9 @@ impl Boxes {
         };
         let blocks = |it: &Self| it.bands * boxes;
         // The first that makes all channels at once; a smaller one where blocks would be few.
-        let first = KERNELS.iter().position(|(own, _)| outputs <= *own).unwrap_or(2);
+        let first = KERNELS.iter().position(|(own, _)| outputs <= *own).unwrap_or(LARGEST);
         let made = match of(first) {
-            it if first == 2 && blocks(&it) < FULL / 2 => of(1),
+            it if first == LARGEST && blocks(&it) < FULL / 2 => of(LARGEST - 1),
             it => it,
         };
         (blocks(&made) >= ENOUGH).then_some(made)
@@ -109,11 +111,11 @@ impl Boxes {
                 let many = std::array::from_fn(|a| places[a].div_ceil(size[a]));
                 let cost = (many.iter().product(), (planes + 2) * (rows + 2) * row);
                 if best.is_none_or(|(least, _)| cost < least) {
-                    best = Some((cost, Self { size, many, kernel: 2, bands: 1 }));
+                    best = Some((cost, Self { size, many, kernel: LARGEST, bands: 1 }));
                 }
             }
         }
-        let none = Self { size: [1, 1, FOUR], many: [0; 3], kernel: 2, bands: 1 };
+        let none = Self { size: [1, 1, FOUR], many: [0; 3], kernel: LARGEST, bands: 1 };
         best.map_or(none, |(_, boxes)| boxes)
     }
 

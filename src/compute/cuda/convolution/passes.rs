@@ -145,7 +145,7 @@ pub struct Shapes<'a> {
     pub input: [usize; 3],
     /// Extent of the output.
     pub output: [usize; 3],
-    /// How exactly cuDNN has to multiply; our own kernels know f32 alone.
+    /// How exactly cuDNN may multiply where it is asked; our own kernels know f32 alone.
     pub precision: Precision,
 }
 

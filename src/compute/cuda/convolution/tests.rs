@@ -65,7 +65,7 @@ impl Case {
 }
 
 impl Truth {
-    /// On the card, by cuDNN where it serves, or on the host.
+    /// On the card, as it chooses, or on the host.
     fn made<T: Real>(&self, card: Option<&Card>) -> Made {
         let g = &self.case.geometry;
         let put = |data: &[f64], shape: &[usize]| {
@@ -130,6 +130,32 @@ impl Truth {
     fn hold<T: Real>(&self, card: &Card, limit: f64) {
         for made in [self.made::<T>(Some(card)), self.made_by_ours::<T>(card)] {
             self.hold_made(&made, limit);
+        }
+        #[cfg(feature = "cudnn")]
+        self.hold_cudnn(card, limit);
+    }
+
+    /// What cuDNN makes in f32, where it serves.
+    #[cfg(feature = "cudnn")]
+    fn hold_cudnn(&self, card: &Card, limit: f64) {
+        let put = |data: &[f64], shape: &[usize]| {
+            let data = data.iter().map(|v| *v as f32).collect::<Vec<_>>();
+            card.take(&Array::from_vec(data, shape).expect("array")).expect("array")
+        };
+        let (x, w) = (put(&self.x, &self.case.input), put(&self.w, &self.weight));
+        let (dy, shapes) = (put(&self.dy, &self.output), self.shapes());
+        let voxels: usize = self.output[2..].iter().product();
+        let linear = |(at, y): (usize, &f64)| y - self.b[at / voxels % self.case.output];
+        let y: Vec<f64> = self.y.iter().enumerate().map(linear).collect();
+        for (pass, arrays, truth) in [
+            (Pass3d::Forward, [&x, &w], &y),
+            (Pass3d::ByInput, [&dy, &w], &self.dx),
+            (Pass3d::ByWeight, [&x, &dy], &self.dw),
+        ] {
+            let made = super::super::cudnn::made(card, pass, arrays, &shapes).expect("asked");
+            let Some(made) = made else { continue };
+            let apart = gap(&made.to_f64().expect("host"), truth);
+            assert!(apart <= limit.max(3e-6), "{pass:?} {apart} {:?}", self.case);
         }
     }
 
@@ -233,6 +259,7 @@ fn windows_side_by_side_are_as_nested_loops_have_it() {
     let uneven = ConvGeometry { pad_before: [0, 1, 2], pad_after: [2, 0, 1], ..same };
     for (case, gradient) in [
         (case([24, 30, 3, 4, 5], 32, same), true),
+        (case([96, 4, 4, 5, 8], 16, same), true),
         (case([24, 27, 2, 3, 8], 26, uneven), true),
         (case([48, 12, 4, 2, 3], 18, ConvGeometry { groups: 2, ..same }), true),
         (case([96, 1, 5, 7, 9], 8, same), true),
@@ -240,6 +267,8 @@ fn windows_side_by_side_are_as_nested_loops_have_it() {
         (case([11, 1, 16, 16, 32], 8, same), true),
         (case([48, 4, 5, 3, 6], 10, ConvGeometry { groups: 2, ..uneven }), true),
         (case([3, 4, 9, 19, 37], 31, uneven), false),
+        // Several boxes of a sample to a block of the gradient by the weights.
+        (case([3, 16, 9, 19, 36], 32, same), true),
         (case([1, 1, 40, 17, 52], 23, same), false),
     ] {
         let truth = case.truth(&mut s);
@@ -258,6 +287,28 @@ fn windows_side_by_side_are_as_nested_loops_have_it() {
     }
     let stepping = ConvGeometry { stride: [1, 2, 1], ..same };
     assert!(case([24, 3, 4, 4, 4], 32, stepping).truth(&mut s).shapes().forward().near().is_none());
+}
+
+#[cfg(feature = "cudnn")]
+#[test]
+fn cudnn_is_asked_for_less_than_f32_where_it_pays_and_for_wide_windows() {
+    let asked = |precision, channels, groups, window: usize| {
+        let geometry = ConvGeometry { groups, ..ConvGeometry::same(window) };
+        let (input, output) = ([12; 3], [12; 3]);
+        let shapes = Shapes { geometry: &geometry, batch: 1, channels, input, output, precision };
+        asked_of_cudnn(&shapes)
+    };
+    for less in [Precision::Tf32, Precision::Bf16] {
+        assert_eq!(asked(less, [32, 32], 1, 3), Some(less));
+        for (channels, groups) in [([31, 32], 1), ([32, 31], 1), ([32, 32], 2)] {
+            assert_eq!(asked(less, channels, groups, 3), None, "{channels:?}");
+        }
+        // Few channels are f32 also where our tiles are not wide enough.
+        assert_eq!(asked(less, [1, 8], 1, 11), Some(Precision::F32));
+        assert_eq!(asked(less, [32, 32], 1, 11), Some(less));
+    }
+    assert_eq!(asked(Precision::F32, [64, 64], 1, 3), None);
+    assert_eq!(asked(Precision::F32, [64, 64], 1, 11), Some(Precision::F32));
 }
 
 #[test]
@@ -324,7 +375,7 @@ fn sums_of_f32_are_no_worse_than_on_the_host() {
         (1, 64, 40, [5, 4, 4]),
         // Boxes: many channels of enough samples, and parts of sixteen boxes.
         (24, 30, 32, [4, 5, 6]),
-        (64, 40, 40, [2, 3, 4]),
+        (80, 32, 32, [2, 3, 4]),
     ] {
         let input = [batch, inputs, extent[0], extent[1], extent[2]];
         let truth = case(input, outputs, ConvGeometry::same(3)).truth(&mut s);

@@ -1,5 +1,5 @@
-//! Which convolutions cuDNN is asked for, and how exactly. That those of f32 are right is tested with
-//! those of our kernels.
+//! Which convolutions cuDNN serves, and how exactly. Those of f32, where it serves them, are held to the
+//! nested loops in `convolution::tests`.
 
 use super::super::super::geometry::ConvGeometry;
 use super::super::super::reference;

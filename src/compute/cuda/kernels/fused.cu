@@ -5,13 +5,14 @@
 
 struct Tiles {
     int input[3], kernel[3], output[3];
-    Volume voxels, windows, cells; // cells: windows, and what is left of some at a far border
-    Divider plane, side[3];        // of a window
+    Divider voxels;        // of a channel
+    Volume windows, cells; // cells: windows, and what is left of some at a far border
+    Divider plane, row;    // of a window
 };
 
 // How far voxel `winner` of a window lies behind the first.
 __device__ __forceinline__ Index behind(const Tiles &t, int winner) {
-    const int above = over(winner, t.plane), rest = winner - above * t.plane.by, before = over(rest, t.side[2]);
+    const int above = over(winner, t.plane), rest = winner - above * t.plane.by, before = over(rest, t.row);
     return ((Index)above * t.input[1] + before) * t.input[2] + rest - before * t.kernel[2];
 }
 
@@ -73,7 +74,7 @@ KERNEL(rectified_maxima)(const Real *z, const double *scale, const double *shift
         Index channel = quotient(at, t.windows.volume);
         unsigned map = maps ? (unsigned)channel % maps : 0;
         Real a = maps ? (Real)scale[map] : 1, b = maps ? (Real)shift[map] : 0, best = 0;
-        const Real *values = z + channel * t.voxels.volume.by;
+        const Real *values = z + channel * t.voxels.by;
         int window[3], won = CUT, number = 0;
         unfold(at - channel * t.windows.volume.by, t.windows, window);
         for (int k = 0; k < t.kernel[0]; ++k)
@@ -82,8 +83,8 @@ KERNEL(rectified_maxima)(const Real *z, const double *scale, const double *shift
                                              window[1] * t.kernel[1] + j) *
                                                 t.input[2] +
                                    window[2] * t.kernel[2];
-                auto meet = [&](Real number_there) {
-                    const Real value = number_there * a + b;
+                auto meet = [&](Real there) {
+                    const Real value = there * a + b;
                     if (value > best) {
                         best = value;
                         won = number;
@@ -107,7 +108,7 @@ KERNEL(row_won)(const Real *dy, const unsigned char *winners, const Real *z, Ind
                 const double *variance, double epsilon, int channels, Tiles t, double *out, Index row,
                 int pieces) {
     Index start = first + blockIdx.x * row;
-    const Real *values = z + (Index)blockIdx.x * t.voxels.volume.by;
+    const Real *values = z + (Index)blockIdx.x * t.voxels.by;
     int channel = blockIdx.x % channels;
     double middle = mean[channel], mine[2] = {0, 0};
     EACH_OF_ROW(at) {
@@ -130,7 +131,7 @@ KERNEL(spread)(Real *z, const Real *dy, const unsigned char *winners, Index firs
         const Index of = first + channel * t.windows.volume.by + cell.window;
         const int winner = cell.window < 0 ? CUT : winners[of];
         Real share = winner == CUT ? (Real)0 : dy[of];
-        Real *to = z + channel * t.voxels.volume.by;
+        Real *to = z + channel * t.voxels.by;
         if (!maps) {
             refill(t, cell, to, [&](Real, int number) { return number == winner ? share : (Real)0; });
             continue;
@@ -152,7 +153,7 @@ KERNEL(whole)(const Real *values, const unsigned char *winners, Real *r, Tiles t
         const bool covered = cell.window >= 0;
         const int winner = covered ? (winners[of] == CUT ? 0 : winners[of]) : CUT;
         const Real value = covered ? values[of] : (Real)0;
-        refill(t, cell, r + channel * t.voxels.volume.by,
+        refill(t, cell, r + channel * t.voxels.by,
                [&](Real, int number) { return number == winner ? value : (Real)0; });
     }
 }

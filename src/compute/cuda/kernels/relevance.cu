@@ -61,7 +61,7 @@ KERNEL(row_quotients)(const Real *r, Real *z, const Real *sign, const Real *othe
 KERNEL(row_quotients_won)(const Real *values, const unsigned char *winners, Tiles t, Real *z, const Real *sign,
                           const Real *other, const double *squares, int rows_of_sample, Way way, double gain, double epsilon, double *out,
                           Index row, int pieces) {
-    const Index volume = t.voxels.volume.by, start = blockIdx.x * volume, windows = (Index)blockIdx.x * t.windows.volume.by;
+    const Index volume = t.voxels.by, start = blockIdx.x * volume, windows = (Index)blockIdx.x * t.windows.volume.by;
     double root = root_of(way, squares, volume * rows_of_sample, rows_of_sample);
     Bins bins = {0, 0, 0};
     EACH_OF_ROW(at) {
@@ -85,7 +85,7 @@ KERNEL(row_quotients_won)(const Real *values, const unsigned char *winners, Tile
 KERNEL(row_meetings_won)(const Real *values, const unsigned char *winners, Tiles t, const Real *z, int positive,
                          double *out, Index row, int pieces) {
     Index start = blockIdx.x * row;
-    const Real *sums = z + (Index)blockIdx.x * t.voxels.volume.by;
+    const Real *sums = z + (Index)blockIdx.x * t.voxels.by;
     double mine[1] = {0};
     EACH_OF_ROW(at) {
         int winner = winners[start + at];

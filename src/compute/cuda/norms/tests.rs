@@ -49,7 +49,13 @@ fn norms() {
 #[test]
 fn fused_blocks_and_their_way_back() {
     both(|dtype, limit, s| {
-        for (kernel, extent) in [([1; 3], [3, 4, 5]), ([2; 3], [5, 6, 7]), ([3, 1, 2], [7, 3, 5])] {
+        for (kernel, extent) in [
+            ([1; 3], [3, 4, 5]),
+            ([2; 3], [5, 6, 7]),
+            ([2; 3], [5, 7, 6]),
+            ([3, 1, 2], [7, 3, 5]),
+            ([3, 3, 2], [4, 5, 8]),
+        ] {
             let shape = [3, 2, extent[0], extent[1], extent[2]];
             let z = array(&shape, dtype, s);
             let o = fused::tiles(&shape, kernel).expect("tiles").output;
