@@ -114,14 +114,13 @@ fn main() -> Fallible<()> {
                 if let Some(card) = device::facts()? {
                     let unsaid = |rate: Option<f64>| rate.unwrap_or(f64::NAN);
                     let (copy, peak) = (unsaid(card.peak_gb_per_s()), unsaid(card.peak_gflops()));
-                    let line = format!("{copy} {} f32={peak}", card.name.replace(' ', "-"));
-                    writeln!(std::io::stdout(), "{line}")?;
-                    continue;
+                    format!("{copy} {} f32={peak}", card.name.replace(' ', "-"))
+                } else {
+                    let named = |p: rates::Peak| format!("{}={}", p.instruction_set, p.gflops);
+                    let peaks: Vec<_> = rates::fma_peaks().into_iter().map(named).collect();
+                    let copy = rates::copy_bandwidth();
+                    format!("{copy} {} {}", instruction_set(), peaks.join(" "))
                 }
-                let named = |p: rates::Peak| format!("{}={}", p.instruction_set, p.gflops);
-                let peaks: Vec<_> = rates::fma_peaks().into_iter().map(named).collect();
-                let copy = rates::copy_bandwidth();
-                format!("{copy} {} {}", instruction_set(), peaks.join(" "))
             }
             Some(("numbers", rest)) => {
                 let (path, item) = rest.split_once(' ').ok_or("numbers PATH ITEM")?;

@@ -5,9 +5,9 @@
 //! before what another asks for next. Sums are taken in an order that shapes alone decide: the same
 //! launch gives the same bits again.
 //!
-//! `unsafe` stays in `card`, `ferry`, `launch` and `cudnn`. That kernels get the arguments they declare, stay within
-//! their arrays and read only what was written is shown by running them, emulated, on the CPU
-//! (`tools/cuda/emulator`), where every array lies between guards and begins as NaN.
+//! `unsafe` stays in `card`, `ferry`, `launch` and `cudnn`. That kernels get the arguments they declare,
+//! write within their arrays and let nothing count that nobody wrote is shown by running them, emulated,
+//! on the CPU (`tools/cuda/emulator`), where every array lies between guards and begins as NaN.
 
 mod blocks;
 pub mod card;
