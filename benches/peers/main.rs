@@ -4,7 +4,7 @@
 //! | --- | --- |
 //! | `ceilings` | GB/s of a copy, instruction set that runs, GF/s of multiply-adds of each set; of a card GB/s of its memory, its name, GF/s of f32, by its clocks |
 //! | `run COUNT ITEM` | CPU seconds and wall seconds of one repetition, mean of COUNT |
-//! | `memory` | most resident memory so far, in bytes |
+//! | `memory` | most resident memory so far, in bytes; of a card that of its arrays |
 //! | `numbers PATH ITEM` | writes what goes into an item and comes out as safetensors |
 //!
 //! An ITEM is a word and numbers (`conv_forward 8 16 96 1`, `train 64 8`); it is built when it
@@ -30,8 +30,11 @@ use common::{Fallible, Pass, Shape, Work};
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-/// Most memory this process has had, in bytes.
+/// Most memory this process has had, in bytes: on a card, or where there is none on the host.
 fn memory() -> Fallible<usize> {
+    if let Some(bytes) = device::held_at_most()? {
+        return Ok(bytes);
+    }
     let status = std::fs::read_to_string("/proc/self/status")?;
     let line = status.lines().find_map(|l| l.strip_prefix("VmHWM:")).ok_or("no VmHWM")?;
     Ok(line.trim().trim_end_matches("kB").trim().parse::<usize>()? * 1024)

@@ -207,8 +207,7 @@ def row(pair, group, item, options, top):
         found["share_of_fma"] = found["ours_gflops"] / top["fma_gflops"] / shared_by
     if moved:
         found["share_of_copy"] = moved / ours / 1e9 / top["copy_gb_per_s"]
-    # What our process says of its memory is the host's.
-    if not item.startswith("conv_") and not options.no_memory and options.device == "cpu":
+    if not item.startswith("conv_") and not options.no_memory:
         found["theirs_bytes"], found["ours_bytes"] = (memory(side, item) for side in pair)
     return found
 

@@ -237,7 +237,9 @@ def main():
     for line in sys.stdin:
         word, *rest = line.strip().split(" ", 2)
         if word == "memory":
-            answer = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+            card = DEVICE.startswith("cuda")
+            host = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+            answer = torch.cuda.max_memory_allocated() if card else host
         elif word == "run":
             count, item = int(rest[0]), rest[1]
             if item != name:

@@ -7,9 +7,11 @@ use std::fmt;
 use std::str::FromStr;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
+use std::time::Duration;
 
 use super::array::Array;
 use super::facts::Facts;
+use super::seats::Seats;
 use crate::{Error, Result};
 
 /// The device asked for.
@@ -190,6 +192,38 @@ pub fn memory() -> Result<Option<usize>> {
     Ok(None)
 }
 
+/// The most bytes that arrays of the card took at once, in this program so far; none where work is done on
+/// the host.
+///
+/// # Errors
+/// Those of [`on_card`]; `E-DEVICE-003` when the card does not answer.
+pub fn held_at_most() -> Result<Option<usize>> {
+    #[cfg(feature = "cuda")]
+    if on_card()? {
+        return super::cuda::Card::opened().map(super::cuda::Card::held_at_most).transpose();
+    }
+    let _ = on_card()?;
+    Ok(None)
+}
+
+/// Does `body`; and the most bytes that arrays of the card took at once meanwhile, beyond those that were
+/// there before. None where work is done on the host. Nothing else may compute meanwhile, and
+/// [`held_at_most`] counts from here on.
+///
+/// # Errors
+/// Those of `body` and of [`held_at_most`].
+pub fn held_during<T>(body: impl FnOnce() -> Result<T>) -> Result<(T, Option<usize>)> {
+    #[cfg(feature = "cuda")]
+    let before = match super::cuda::Card::opened() {
+        Some(card) if on_card()? => card.held_from_now()?,
+        _ => 0,
+    };
+    #[cfg(not(feature = "cuda"))]
+    let before = 0;
+    let made = body()?;
+    Ok((made, held_at_most()?.map(|most: usize| most.saturating_sub(before))))
+}
+
 /// Waits until the device has done all it was asked for.
 ///
 /// # Errors
@@ -221,14 +255,36 @@ pub fn at_work(x: &Array, body: impl FnOnce(&Array) -> Result<Array>) -> Result<
     }
 }
 
-/// Does `body` on a thread of the pool that shares out the work, unless a card does it: a card's work
-/// is queued by thread. From any other thread each operation is handed to the pool, and two threads
-/// are woken for it; behind this the operations of `body` start at once.
+/// Passes that hold memory of a card at once.
+static SEATS: Seats = Seats::new(PASSES, Duration::from_secs(30));
+/// How many: while one waits for numbers, others keep the card at work.
+const PASSES: usize = 4;
+/// Of a card's memory in all, the part that the arrays of a pass may take: half is for passes, the rest
+/// for networks, for cuDNN and for what the driver cannot use between arrays.
+const PART: usize = 2 * PASSES;
+
+/// A pass through a network. On the host it is done by a thread of the pool that shares out the work:
+/// from any other each operation is handed to the pool, and two threads are woken for it; behind this the
+/// operations of `body` start at once. On a card it is done by this thread, as a card's work is queued by
+/// thread, when no more than three others are under way: each may take [`memory_of_a_pass`].
 ///
 /// # Errors
 /// Those of `body` and of [`on_card`].
-pub fn among_workers<T: Send>(body: impl FnOnce() -> Result<T> + Send) -> Result<T> {
-    if on_card()? { body() } else { rayon::scope(|_| body()) }
+pub fn pass<T: Send>(body: impl FnOnce() -> Result<T> + Send) -> Result<T> {
+    if !on_card()? {
+        return rayon::scope(|_| body());
+    }
+    let _seat = SEATS.take();
+    body()
+}
+
+/// Bytes of the card that the arrays of a pass may take; none where work is done on the host. The same
+/// in every run on a card, however many threads there are.
+///
+/// # Errors
+/// Those of [`on_card`]; `E-DEVICE-003` when the card does not answer.
+pub fn memory_of_a_pass() -> Result<Option<usize>> {
+    Ok(memory()?.map(|bytes| bytes / PART))
 }
 
 #[cfg(feature = "cuda")]

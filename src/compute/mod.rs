@@ -33,6 +33,7 @@ pub mod precision;
 pub mod rates;
 pub mod reference;
 pub mod relevance;
+mod seats;
 pub mod softmax;
 pub mod update;
 pub mod workspace;

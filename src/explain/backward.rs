@@ -31,7 +31,7 @@ pub fn walk(
 ) -> Result<(Vec<f64>, Array)> {
     let graph = of.graph.at_work()?;
     let of = &Question { graph: &graph, ..*of };
-    device::among_workers(|| {
+    device::pass(|| {
         let trace = of.graph.trace(ws.copy_at_work(x)?, &mut Mode::Infer, ws)?;
         let found = back(of, &trace, from, instead, ws);
         trace.recycle(ws);

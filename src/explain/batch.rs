@@ -36,7 +36,7 @@ pub fn explain_each(
     starts: &[Start],
     ws: &mut Workspace,
 ) -> Result<Explanation> {
-    device::among_workers(|| explain_there(graph, x, composite, starts, ws))
+    device::pass(|| explain_there(graph, x, composite, starts, ws))
 }
 
 fn explain_there(
@@ -93,44 +93,72 @@ pub fn explain_in_turn(
     let (samples, some) = (x.shape()[0], at_once(first, x)?.max(1));
     let mut all: Vec<Vec<Explanation>> = graphs.iter().map(|_| Vec::new()).collect();
     for from in (0..samples).step_by(some) {
-        let part = blocks::samples(x, from..samples.min(from + some), ws)?;
-        let starts = vec![start; part.shape()[0]];
-        let mut kept = Trace { input: part, outputs: Vec::new(), saved: Vec::new() };
-        for ((graph, unchanged), out) in graphs.iter().zip(&shared).zip(&mut all) {
-            let (found, trace) = device::among_workers(|| {
-                explain_on(graph, (kept, *unchanged), composite, &starts, ws)
-            })?;
-            out.push(found);
-            kept = trace;
-        }
-        kept.recycle(ws);
+        device::pass(|| {
+            let part = blocks::samples(x, from..samples.min(from + some), ws)?;
+            let starts = vec![start; part.shape()[0]];
+            let mut kept = Trace { input: part, outputs: Vec::new(), saved: Vec::new() };
+            for ((graph, unchanged), out) in graphs.iter().zip(&shared).zip(&mut all) {
+                let (found, trace) = explain_on(graph, (kept, *unchanged), composite, &starts, ws)?;
+                out.push(found);
+                kept = trace;
+            }
+            kept.recycle(ws);
+            Ok(())
+        })?;
     }
     Ok(all)
 }
 
-/// How many samples a walk should have: by the largest output of a layer.
+/// How many samples a walk should have: on the host by the largest output of a layer, on a card by what
+/// a walk holds.
 fn at_once(graph: &Graph, x: &Array) -> Result<usize> {
-    blocks::at_once(largest(graph, &x.shape()[1..])? * x.dtype().size_in_bytes())
+    let (shape, number) = (&x.shape()[1..], x.dtype().size_in_bytes());
+    match device::memory_of_a_pass()? {
+        Some(memory) => Ok((memory / held(graph, shape, number)?).max(1)),
+        None => blocks::at_once(largest(graph, shape)? * number),
+    }
+}
+
+/// Numbers of every layer's output, for an input `[c, k, j, i]`.
+fn outputs(graph: &Graph, shape: &[usize]) -> Result<Vec<usize>> {
+    Ok(graph.describe(shape)?.iter().map(|row| row.shape.iter().product()).collect())
 }
 
 /// Numbers of the largest output of a layer, for an input `[c, k, j, i]`.
 fn largest(graph: &Graph, shape: &[usize]) -> Result<usize> {
-    let rows = graph.describe(shape)?;
-    Ok(rows.iter().map(|row| row.shape.iter().product()).max().unwrap_or_default())
+    Ok(outputs(graph, shape)?.into_iter().max().unwrap_or_default())
+}
+
+/// Arrays as large as the largest output that a walk may hold beside the outputs of all layers: of the
+/// layer that it is at, what comes, what goes, and the products between. Six were seen, under zB everywhere
+/// (`card::memory`).
+const BESIDE: usize = 8;
+
+/// Bytes of a card that a walk holds at most for each sample `[c, k, j, i]` of numbers of `number`
+/// bytes; what it holds of the network, beyond its weights, is less than those.
+///
+/// # Errors
+/// Those of [`Graph::describe`].
+pub fn held(graph: &Graph, shape: &[usize], number: usize) -> Result<usize> {
+    let outputs = outputs(graph, shape)?;
+    let largest = outputs.iter().max().copied().unwrap_or_default();
+    let numbers =
+        shape.iter().product::<usize>() + outputs.iter().sum::<usize>() + BESIDE * largest;
+    Ok(numbers.saturating_mul(number).max(1))
 }
 
 /// Images that share a pass on the host, and on a card at most.
 const SHARED: [usize; 2] = [4, 64];
 
-/// How many images `[c, k, j, i]` are handed to a network together: a few, on a card as many as
-/// its memory holds.
+/// How many images `[c, k, j, i]` are handed to a network together: a few, on a card as many as the
+/// memory of a pass holds.
 ///
 /// # Errors
-/// Those of [`Graph::describe`] and [`blocks::at_once`].
+/// Those of [`Graph::describe`]; `E-DEVICE-003` when the card does not answer.
 pub fn images_at_once(graph: &Graph, shape: &[usize]) -> Result<usize> {
     let [few, many] = SHARED;
-    if !device::on_card()? {
-        return Ok(few);
+    match device::memory_of_a_pass()? {
+        Some(memory) => Ok((memory / held(graph, shape, size_of::<f32>())?).clamp(1, many)),
+        None => Ok(few),
     }
-    Ok(blocks::at_once(largest(graph, shape)? * size_of::<f32>())?.clamp(few, many))
 }

@@ -85,7 +85,7 @@ pub fn hand_down(
     look: &mut (dyn FnMut(&Node, &Array) -> Result<()> + Send),
     ws: &mut Workspace,
 ) -> Result<Array> {
-    device::among_workers(|| handed_down(graph, x, composite, (at, relevance), look, ws))
+    device::pass(|| handed_down(graph, x, composite, (at, relevance), look, ws))
 }
 
 fn handed_down(

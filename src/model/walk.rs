@@ -24,7 +24,7 @@ impl Graph {
     /// [`Error::Shape`] when the input does not fit; `E-DEVICE-003` when the card fails.
     pub fn forward(&self, x: &Array, ws: &mut Workspace) -> Result<Array> {
         let graph = self.at_work()?;
-        device::at_work(x, |x| device::among_workers(|| graph.forward_there(x, ws)))
+        device::pass(|| device::at_work(x, |x| graph.forward_there(x, ws)))
     }
 
     fn forward_there(&self, x: &Array, ws: &mut Workspace) -> Result<Array> {
@@ -149,14 +149,14 @@ impl Graph {
     ) -> Result<Update> {
         let mut walk = Walk::new(self.nodes(), x, training(self.nodes()));
         walk.precision = precision;
-        device::among_workers(|| {
+        device::pass(|| {
             let mut mode = Mode::Train(dropout, precision);
             walk.steps.clone().into_iter().try_for_each(|step| walk.forward(step, &mut mode, ws))
         })?;
         let logits = walk.outputs.last().and_then(Option::as_ref).ok_or_else(gone)?;
         let (value, start) = loss(logits)?;
         let start = start.beside(logits)?;
-        let mut gradients = device::among_workers(|| walk.backward(start, ws))?;
+        let mut gradients = device::pass(|| walk.backward(start, ws))?;
         let mut saved = walk.saved;
         // What is kept on the host: numbers of channels and the weights that are.
         let of_channels = gradients.iter_mut().filter(|g| g.shape().len() <= 1);

@@ -1,5 +1,7 @@
 //! What a network is fed with: batches of an epoch, augmented.
 
+use std::thread::Builder;
+
 use candle_core::DType;
 use rayon::prelude::*;
 
@@ -72,11 +74,16 @@ pub(super) fn each_batch(
     for (at, rows) in batches.iter().enumerate() {
         let Some(x) = next.take().transpose()? else { break };
         next = std::thread::scope(|scope| {
-            let ws = &mut ws;
-            let after = batches.get(at + 1).map(|rows| scope.spawn(move || make(rows, ws)));
+            let (ws, next) = (&mut ws, batches.get(at + 1));
+            let started =
+                next.map(|rows| Builder::new().spawn_scoped(scope, move || make(rows, ws)));
             drop(work(rows, x.at_work()?)?);
             let panicked = |_| Err(Error::internal("a batch could not be made"));
-            Ok(after.map(|thread| thread.join().unwrap_or_else(panicked)))
+            Ok(started.zip(next).map(|(started, rows)| match started {
+                Ok(thread) => thread.join().unwrap_or_else(panicked),
+                // No thread could be started: what it would have done is done here.
+                Err(_) => make(rows, &mut Workspace::new()),
+            }))
         })?;
     }
     Ok(())

@@ -1,6 +1,8 @@
 //! The device of a command: which program does the work, and that a card ends at the numbers of the
 //! CPU. The card may be the emulated one (docs/gpu.md).
 
+#[cfg(feature = "cuda")]
+mod memory;
 mod precision;
 #[cfg(feature = "cuda")]
 mod waits;

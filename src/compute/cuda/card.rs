@@ -6,7 +6,7 @@ use std::cell::Cell;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, OnceLock};
 
-use candle_core::cuda_backend::cudarc::driver::{CudaFunction, CudaModule, CudaSlice, sys};
+use candle_core::cuda_backend::cudarc::driver::{CudaFunction, CudaModule, CudaSlice};
 use candle_core::cuda_backend::cudarc::nvrtc::{CompileOptions, compile_ptx_with_opts};
 use candle_core::cuda_backend::{CudaDevice, CudaStorage, CudaStorageSlice};
 use candle_core::{DType, Storage};
@@ -14,6 +14,7 @@ use candle_core::{DType, Storage};
 use super::super::array::Array;
 use super::convolution::Tables;
 use super::ferry::Ferry;
+use super::memory;
 use crate::{Error, Result};
 
 /// Sources of the kernels, the common beginning first.
@@ -109,7 +110,7 @@ impl Card {
         let context = stream.context();
         // SAFETY: there is one stream, so no use of memory can meet another's.
         unsafe { device.disable_event_tracking() };
-        keep_memory(context.cu_device()).map_err(wrap)?;
+        memory::keep(context.cu_device()).map_err(wrap)?;
         Ok(Self {
             number,
             name: context.name().map_err(wrap)?,
@@ -120,15 +121,6 @@ impl Card {
             tables: Tables::default(),
             ferry: Mutex::default(),
         })
-    }
-
-    /// Bytes free and in all.
-    ///
-    /// # Errors
-    /// `E-DEVICE-003` when the driver does not answer.
-    pub fn memory(&self) -> Result<(usize, usize)> {
-        let stream = self.device.cuda_stream();
-        stream.context().mem_get_info().map_err(|why| failed("asking for memory", why))
     }
 
     /// Waits until everything asked for is done.
@@ -349,20 +341,6 @@ impl Card {
 
 pub(super) fn elsewhere() -> Error {
     Error::internal("an array of the card expected")
-}
-
-/// Keeps freed memory for the next array rather than giving it back to the driver.
-fn keep_memory(
-    device: sys::CUdevice,
-) -> std::result::Result<(), candle_core::cuda_backend::cudarc::driver::DriverError> {
-    use candle_core::cuda_backend::cudarc::driver::result;
-    let mut threshold = u64::MAX;
-    // SAFETY: the attribute takes a 64-bit number, which lives through the call.
-    unsafe {
-        let pool = result::device::get_default_mem_pool(device)?;
-        let attribute = sys::CUmemPool_attribute::CU_MEMPOOL_ATTR_RELEASE_THRESHOLD;
-        sys::cuMemPoolSetAttribute(pool, attribute, (&raw mut threshold).cast()).result()
-    }
 }
 
 fn poisoned() -> Error {

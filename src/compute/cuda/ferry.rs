@@ -9,6 +9,8 @@
 #![allow(unsafe_code)]
 
 use std::mem::MaybeUninit;
+use std::sync::{Mutex, PoisonError};
+use std::thread::Builder;
 
 use candle_core::cuda_backend::cudarc::driver::{
     CudaEvent, CudaSlice, DevicePtr, DevicePtrMut, DriverError, result, sys,
@@ -45,19 +47,26 @@ fn fill(from: &[u8], to: &mut [MaybeUninit<u8>]) {
     unsafe { from.as_ptr().copy_to_nonoverlapping(to.as_mut_ptr().cast(), to.len()) };
 }
 
-/// Fills `to` from as many bytes, with no more threads than work is shared out to.
+/// Fills `to` from as many bytes, with no more threads than work is shared out to, and with this one alone
+/// where no other can be started.
 fn copy(from: &[u8], to: &mut [MaybeUninit<u8>]) {
     let most = rayon::current_num_threads().min(COPIERS);
-    let share = to.len().div_ceil((to.len() / SHARE).clamp(1, most)).max(1);
-    std::thread::scope(|scope| {
-        let mut shares = to.chunks_mut(share).zip(from.chunks(share));
-        let mine = shares.next();
-        for (to, from) in shares {
-            scope.spawn(move || fill(from, to));
-        }
-        if let Some((to, from)) = mine {
+    let threads = (to.len() / SHARE).clamp(1, most);
+    let share = to.len().div_ceil(threads).max(1);
+    let shares = Mutex::new(to.chunks_mut(share).zip(from.chunks(share)));
+    let next = || shares.lock().unwrap_or_else(PoisonError::into_inner).next();
+    let work = || {
+        while let Some((to, from)) = next() {
             fill(from, to);
         }
+    };
+    std::thread::scope(|scope| {
+        for _ in 1..threads {
+            if Builder::new().spawn_scoped(scope, work).is_err() {
+                break;
+            }
+        }
+        work();
     });
 }
 
@@ -157,7 +166,7 @@ impl Card {
         if bytes < LARGE {
             return Ok(false);
         }
-        let mut kept = self.ferry.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let mut kept = self.ferry.lock().unwrap_or_else(PoisonError::into_inner);
         if kept.is_none() {
             *kept = Ferry::new(self).ok();
         }

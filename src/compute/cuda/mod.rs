@@ -5,7 +5,7 @@
 //! before what another asks for next. Sums are taken in an order that shapes alone decide: the same
 //! launch gives the same bits again.
 //!
-//! `unsafe` stays in `card`, `ferry`, `launch` and `cudnn`. That kernels get the arguments they declare,
+//! `unsafe` stays in `card`, `memory`, `ferry`, `launch` and `cudnn`. That kernels get the arguments they declare,
 //! write within their arrays and let nothing count that nobody wrote is shown by running them, emulated,
 //! on the CPU (`tools/cuda/emulator`), where every array lies between guards and begins as NaN.
 
@@ -21,6 +21,7 @@ mod facts;
 mod ferry;
 mod fused;
 mod launch;
+mod memory;
 mod norms;
 mod pools;
 mod relevance;

@@ -4,6 +4,7 @@
 use rayon::prelude::*;
 
 use super::super::backward;
+use super::super::batch::held;
 use super::super::start::{Start, seed};
 use super::Question;
 use crate::compute::{Array, Workspace, device};
@@ -12,9 +13,6 @@ use crate::{Error, Result};
 
 /// Memory for the arrays of one pass unless told otherwise, in bytes.
 pub const MEMORY: usize = 2 << 30;
-
-/// The share of a card's memory that the arrays of one pass may take.
-const SHARE: usize = 8;
 
 /// Bytes that a pass forth and back keeps for one sample: every layer's output and what
 /// returns to it, as f64. The kernels' own room is not counted.
@@ -26,13 +24,18 @@ fn bytes_of_one(of: &Question<'_>) -> Result<usize> {
 }
 
 impl Question<'_> {
-    /// Samples that share a pass: as many as the memory holds, at least one.
+    /// Samples that share a pass: as many as the memory holds, on a card that of a pass, at least one.
     ///
     /// # Errors
     /// Those of [`crate::model::Graph::describe`].
     pub fn at_once(&self) -> Result<usize> {
-        let memory = device::memory()?.map_or(self.memory, |all| all / SHARE);
-        Ok((memory / bytes_of_one(self)?).max(1))
+        let bytes = match device::memory_of_a_pass()? {
+            Some(memory) => {
+                [memory, held(self.graph, &self.x.shape()[1..], self.x.dtype().size_in_bytes())?]
+            }
+            None => [self.memory, bytes_of_one(self)?],
+        };
+        Ok((bytes[0] / bytes[1]).max(1))
     }
 }
 

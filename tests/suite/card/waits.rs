@@ -17,7 +17,7 @@ use heatproof::seed::{Seed, Stream};
 use super::super::nets::{conv, dense, ids, random, randomised};
 
 /// Whether work is done on a card; says that it skips where it is not.
-fn carded() -> bool {
+pub(super) fn carded() -> bool {
     let card = device::on_card().expect("device");
     if !card {
         eprintln!("skipped: HEATPROOF_DEVICE chooses no card");
@@ -91,7 +91,7 @@ fn a_training_step_waits_no_oftener_for_more_layers() {
 const FEW: usize = 4;
 
 /// A border and a max pool, then so many residual blocks, then a mean and two dense layers.
-fn residual(blocks: usize) -> Graph {
+pub(super) fn residual(blocks: usize) -> Graph {
     let mut graph = Graph::default();
     let border = Pad { before: [0, 1, 0, 2], after: [0, 0, 1, 0], value: 0.5 };
     let mut at = graph.push("border", Box::new(border), vec![From::Input]);
@@ -124,7 +124,7 @@ fn residual(blocks: usize) -> Graph {
 }
 
 /// A max pool among so many convolutions with ReLUs, then two dense layers.
-fn plain(blocks: usize) -> Graph {
+pub(super) fn plain(blocks: usize) -> Graph {
     let (mut graph, mut last) = (Graph::default(), From::Input);
     let mut then = |name: String, layer| {
         last = From::Node(graph.push(&name, layer, vec![last]));

@@ -213,7 +213,7 @@ constexpr unsigned char MARK = 0xff; // Four or eight of them are a NaN.
 
 std::mutex memory;
 std::map<uintptr_t, size_t> held;
-size_t used = 0;
+size_t used = 0, most_used = 0;
 std::atomic<size_t> copies_to_host{0};
 
 size_t capacity() {
@@ -228,6 +228,7 @@ int allocate(uint64_t *to, size_t bytes) {
     auto *room = static_cast<unsigned char *>(std::aligned_alloc(256, (bytes + 2 * GUARD + 255) / 256 * 256));
     std::memset(room, MARK, bytes + 2 * GUARD);
     used += bytes;
+    most_used = std::max(most_used, used);
     held[reinterpret_cast<uintptr_t>(room + GUARD)] = bytes;
     *to = reinterpret_cast<uint64_t>(room + GUARD);
     return 0;
@@ -299,7 +300,16 @@ API cuCtxSetCurrent(void *context) { return current = context, 0; }
 API cuCtxGetCurrent(void **context) { return *context = current, 0; }
 API cuCtxSynchronize() { return 0; }
 API cuDeviceGetDefaultMemPool(void **pool, int) { return *pool = &memory, 0; }
-API cuMemPoolSetAttribute(void *, int, void *) { return 0; }
+API cuMemPoolSetAttribute(void *, int attribute, void *) {
+    std::lock_guard<std::mutex> lock(memory);
+    if (attribute == 8) most_used = used; // USED_MEM_HIGH
+    return 0;
+}
+API cuMemPoolGetAttribute(void *, int attribute, void *value) {
+    std::lock_guard<std::mutex> lock(memory);
+    if (attribute != 7 && attribute != 8) return 1;
+    return *static_cast<uint64_t *>(value) = attribute == 7 ? used : most_used, 0; // 7: USED_MEM_CURRENT
+}
 API cuMemPoolTrimTo(void *, size_t) { return 0; }
 
 API cuMemAllocAsync(uint64_t *to, size_t bytes, void *) { return allocate(to, bytes); }

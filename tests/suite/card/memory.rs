@@ -1,0 +1,103 @@
+//! What passes hold of a card's memory.
+
+use std::sync::Barrier;
+
+use heatproof::compute::{Array, Workspace, device};
+use heatproof::explain::batch::held;
+use heatproof::explain::methods::{Chosen, Question};
+use heatproof::explain::{Composite, Start, explain};
+use heatproof::model::Graph;
+use heatproof::seed::Seed;
+
+use super::super::nets::{canonical, ids, random};
+use super::waits::{carded, plain, residual};
+
+/// Bytes that `body` takes of the card for each sample more.
+fn of_a_sample(samples: [usize; 2], mut body: impl FnMut(usize)) -> usize {
+    let [few, many] = samples.map(|n| {
+        let ((), most) = device::held_during(|| {
+            body(n);
+            Ok(())
+        })
+        .expect("card");
+        most.expect("work is done on a card")
+    });
+    many.saturating_sub(few) / (samples[1] - samples[0])
+}
+
+/// Walks of every kind hold what [`held`] says at most, and not so much less that a card stays empty.
+#[test]
+fn a_walk_holds_no_more_than_is_said_beforehand() {
+    if !carded() {
+        return;
+    }
+    let extents = [22, 19, 24];
+    let networks: [(&str, Graph); 3] = [
+        ("compact", canonical("compact", extents, 3)),
+        ("residual", residual(5)),
+        ("plain", plain(4)),
+    ];
+    let [k, j, i] = extents;
+    let x = random(&mut Seed(5).stream("x"), &[6, 1, k, j, i], false);
+    let first = |n: usize| -> Array { x.rows(0, n).expect("rows") };
+    for (name, graph) in &networks {
+        let said = held(graph, &x.shape()[1..], 4).expect("known");
+        let mut most = 0;
+        let mut ws = Workspace::new();
+        for id in ids() {
+            let composite = Composite::named(id).expect("known");
+            let taken = of_a_sample([2, 6], |n| {
+                let found = explain(graph, &first(n), &composite, Start::Class(0), &mut ws);
+                drop(found.expect("explained"));
+            });
+            eprintln!("{name} {id} {:.2}", taken as f64 / said as f64);
+            assert!(taken <= said, "{name}, {id}: {taken} bytes a sample, {said} said");
+            most = most.max(taken);
+        }
+        for word in ["gradient", "guided_backprop", "grad_cam"] {
+            let chosen = Chosen::named(word).expect("known");
+            let taken = of_a_sample([2, 6], |n| {
+                let (x, starts) = (first(n), vec![Start::Class(0); n]);
+                let question = Question::new(graph, &x, &starts, Seed(1));
+                drop(chosen.map(&question, &mut ws).expect("map"));
+            });
+            eprintln!("{name} {word} {:.2}", taken as f64 / said as f64);
+            assert!(taken <= said, "{name}, {word}: {taken} bytes a sample, {said} said");
+        }
+        assert!(said <= 4 * most, "{name}: {most} bytes a sample at most, {said} said");
+    }
+}
+
+/// Threads that begin passes together hold what four passes hold.
+#[test]
+fn many_threads_hold_as_much_as_four_passes() {
+    if !carded() {
+        return;
+    }
+    let (graph, composite) = (plain(4), Composite::named("epsilon_plus").expect("known"));
+    let x = random(&mut Seed(5).stream("x"), &[3, 1, 22, 19, 24], false);
+    let one = || {
+        let found = explain(&graph, &x, &composite, Start::Class(0), &mut Workspace::new());
+        drop(found.expect("explained"));
+    };
+    // The network and the tables of its windows stay.
+    one();
+    let held = |threads: usize| {
+        let begin = Barrier::new(threads);
+        let all = || {
+            std::thread::scope(|scope| {
+                for _ in 0..threads {
+                    scope.spawn(|| {
+                        let _ = begin.wait();
+                        one();
+                    });
+                }
+            });
+            Ok(())
+        };
+        device::held_during(all).expect("card").1.expect("work is done on a card")
+    };
+    let (alone, many) = (held(1), held(16));
+    eprintln!("{alone} {many}");
+    assert!(many <= 4 * alone + alone / 4, "one pass {alone} bytes, sixteen {many}");
+}
