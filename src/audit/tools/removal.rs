@@ -28,8 +28,8 @@ pub const PAIRS: usize = 50;
 const STEPS: [f64; 5] = [0.05, 0.15, 0.3, 0.5, 0.75];
 /// The same for regions, which are few.
 const STEPS_OF_REGIONS: [f64; 3] = [0.15, 0.35, 0.65];
-/// Perturbed images held at a time.
-const HELD: usize = 4;
+/// Perturbed images held at a time, at most.
+const HELD: usize = 16;
 /// A spread of densities below this share of the largest is rounding.
 const FLAT: f64 = 1e-9;
 
@@ -108,10 +108,10 @@ impl Bench<'_> {
         ws: &mut Workspace,
     ) -> Result<Vec<Answer>> {
         let graph = self.network()?.graph;
-        let mut out = Vec::with_capacity(count);
-        for from in (0..count).step_by(HELD) {
+        let (some, mut out) = (self.at_once(graph)?.min(HELD), Vec::with_capacity(count));
+        for from in (0..count).step_by(some) {
             let images: Vec<Vec<f32>> =
-                (from..(from + HELD).min(count)).map(image).collect::<Result<_>>()?;
+                (from..(from + some).min(count)).map(image).collect::<Result<_>>()?;
             let images: Vec<&[f32]> = images.iter().map(Vec::as_slice).collect();
             out.extend(self.answers(graph, start, &images, ws)?);
         }

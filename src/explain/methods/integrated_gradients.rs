@@ -46,15 +46,15 @@ fn map(of: &Question<'_>, numbers: &[f64], ws: &mut Workspace) -> Result<Array> 
     let narrow = of.x.host::<f32>().is_ok();
     let of_wide = Question { graph: &graph, x: &x, ..*of };
     let points = gauss_legendre(points);
-    let on_the_way = |at: usize, x: &[f64]| -> Vec<f64> {
-        let t = points[at].0;
+    let on_the_way = |t: &f64, x: &[f64]| -> Vec<f64> {
         match narrow {
-            true => x.iter().map(|v| f64::from(*v as f32 * t as f32)).collect(),
+            true => x.iter().map(|v| f64::from(*v as f32 * *t as f32)).collect(),
             false => x.iter().map(|v| v * t).collect(),
         }
     };
     let weighed = |at: usize, g: f64| g * points[at].1;
-    let total = sum_of_gradients(&of_wide, points.len(), &on_the_way, &weighed, ws)?;
+    let total =
+        sum_of_gradients(&of_wide, points.len(), &|at| points[at].0, &on_the_way, &weighed, ws)?;
     let total = Array::from_vec(total, x.shape())?;
     let map = elementwise::times(&x, &total, ws)?;
     crate::by_type!(of.x, T => map.cast::<T>())

@@ -39,13 +39,14 @@ impl Question<'_> {
     }
 }
 
-/// Per sample the sum over `passes` of `part(pass, gradient)` at the images that `image`
-/// makes of the pass and the sample, added in the order of the passes.
-pub(super) fn sum_of_gradients(
+/// Per sample the sum over `passes` of `part(pass, gradient)` at the images that `image` makes of
+/// what `ready` has for the pass and of the sample, added in the order of the passes.
+pub(super) fn sum_of_gradients<P: Send + Sync>(
     of: &Question<'_>,
     passes: usize,
-    image: &dyn Fn(usize, &[f64]) -> Vec<f64>,
-    part: &dyn Fn(usize, f64) -> f64,
+    ready: &(dyn Fn(usize) -> P + Sync),
+    image: &(dyn Fn(&P, &[f64]) -> Vec<f64> + Sync),
+    part: &(dyn Fn(usize, f64) -> f64 + Sync),
     ws: &mut Workspace,
 ) -> Result<Vec<f64>> {
     let (x, n) = (of.x.to_f64()?, of.x.shape()[0]);
@@ -55,7 +56,11 @@ pub(super) fn sum_of_gradients(
     let rows: Vec<usize> = (0..passes * n).collect();
     for rows in rows.chunks(of.at_once()?) {
         check_stop()?;
-        let images: Vec<f64> = rows.iter().flat_map(|r| image(r / n, sample(*r))).collect();
+        // Of a pass once, whatever the samples.
+        let (first, last) = (rows[0] / n, rows[rows.len() - 1] / n);
+        let of_passes: Vec<P> = (first..=last).into_par_iter().map(ready).collect();
+        let made = rows.par_iter().map(|r| image(&of_passes[r / n - first], sample(*r)));
+        let images = made.collect::<Vec<_>>().concat();
         let starts: Vec<Start> = rows.iter().map(|r| of.starts[r % n]).collect();
         let mut shape = of.x.shape().to_vec();
         shape[0] = rows.len();
@@ -63,10 +68,16 @@ pub(super) fn sum_of_gradients(
         let images = crate::by_type!(of.x, T => images.cast::<T>())?;
         let question = Question { x: &images, starts: &starts, ..*of };
         let gradient = backward::gradient(&question, &images, ws)?;
-        for (row, g) in rows.iter().zip(gradient.to_f64()?.chunks(voxels.max(1))) {
-            let sum = &mut total[row % n * voxels..][..voxels];
-            sum.iter_mut().zip(g).for_each(|(t, g)| *t += part(row / n, *g));
-        }
+        let found = gradient.to_f64()?;
+        // Each sample's passes in their order.
+        let sums = total.par_chunks_mut(voxels.max(1)).enumerate();
+        sums.for_each(|(s, sum)| {
+            let of_sample = |(row, _): &(&usize, &[f64])| *row % n == s;
+            let rows = rows.iter().zip(found.chunks(voxels.max(1)));
+            for (row, g) in rows.filter(of_sample) {
+                sum.iter_mut().zip(g).for_each(|(t, g)| *t += part(row / n, *g));
+            }
+        });
         [images, gradient].into_iter().for_each(|a| ws.give(a));
     }
     Ok(total)

@@ -72,15 +72,19 @@ fn settings(word: &str, names: &[&str]) -> Option<Vec<f64>> {
 fn map(of: &Question<'_>, numbers: &[f64], squared: bool, ws: &mut Workspace) -> Result<Array> {
     let &[draws, share] = numbers else { return backward::gradient(of, of.x, ws) };
     // The same noise for every sample: a map does not depend on the batch.
-    let noisy = |draw: usize, sample: &[f64]| {
+    let voxels = of.x.len() / of.x.shape()[0].max(1);
+    let noise = |draw: usize| -> Vec<f64> {
+        let mut stream = of.seed.stream(&format!("explain/smooth_grad/{draw}"));
+        (0..voxels).map(|_| stream.normal()).collect()
+    };
+    let noisy = |noise: &Vec<f64>, sample: &[f64]| {
         let low = sample.iter().copied().fold(f64::INFINITY, f64::min);
         let high = sample.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-        let mut stream = of.seed.stream(&format!("explain/smooth_grad/{draw}"));
         let sd = share * (high - low);
-        sample.iter().map(|v| v + sd * stream.normal()).collect()
+        sample.iter().zip(noise).map(|(v, n)| v + sd * n).collect()
     };
     let part = |_: usize, g: f64| (if squared { g * g } else { g }) / draws;
-    let map = sum_of_gradients(of, draws as usize, &noisy, &part, ws)?;
+    let map = sum_of_gradients(of, draws as usize, &noise, &noisy, &part, ws)?;
     let map = Array::from_vec(map, of.x.shape())?;
     crate::by_type!(of.x, T => map.cast::<T>())
 }

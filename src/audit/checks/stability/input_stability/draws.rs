@@ -11,8 +11,8 @@ use crate::compute::Workspace;
 use crate::stats::moments::{self, sum_by};
 use crate::stats::{Stat, rank, undefined};
 
-/// Images in memory at once.
-const CHUNK: usize = 16;
+/// Images of a job.
+const CHUNK: usize = 4;
 /// A value below this share of the largest counts as near 0.
 const NEAR: f64 = 0.01;
 
@@ -96,13 +96,39 @@ impl Of {
 /// Disturbance, strength and draw by number.
 type Task = [usize; 3];
 
-/// All draws: by case, disturbance, strength, draw.
+/// All draws: by case, disturbance, strength, draw. Some of a case's draws make a job, and jobs are
+/// shared out: of one the images are disturbed or compared while those of others are explained.
 pub(super) fn drawn(bench: &Bench<'_>) -> Result<Vec<Vec<Vec<Vec<Drawn>>>>> {
-    let mut ws = Workspace::new();
-    (0..bench.cases.len()).map(|n| of_case(bench, n, &mut ws)).collect()
+    let strengths = |n: usize| -> Vec<[f64; 3]> {
+        DISTURBANCES.iter().map(|d| d.strengths(&bench.cases[n].grid)).collect()
+    };
+    let tasks: Vec<Task> = (0..DISTURBANCES.len())
+        .flat_map(|d| (0..strengths(0)[d].len()).map(move |s| [d, s]))
+        .flat_map(|[d, s]| (0..DISTURBANCES[d].draws).map(move |r| [d, s, r]))
+        .collect();
+    let jobs: Vec<(usize, &[Task])> = (0..bench.cases.len())
+        .flat_map(|n| tasks.chunks(CHUNK).map(move |part| (n, part)))
+        .collect();
+    let made: Vec<Vec<Drawn>> = jobs
+        .par_iter()
+        .map_init(Workspace::new, |ws, (n, part)| some(bench, *n, &strengths(*n), part, ws))
+        .collect::<Result<_>>()?;
+    let none = |n| strengths(n).iter().map(|s| s.iter().map(|_| Vec::new()).collect()).collect();
+    let mut found: Vec<Vec<Vec<Vec<Drawn>>>> = (0..bench.cases.len()).map(none).collect();
+    for ((n, part), drawn) in jobs.into_iter().zip(made) {
+        part.iter().zip(drawn).for_each(|(&[d, s, _], one)| found[n][d][s].push(one));
+    }
+    Ok(found)
 }
 
-fn of_case(bench: &Bench<'_>, n: usize, ws: &mut Workspace) -> Result<Vec<Vec<Vec<Drawn>>>> {
+/// Some draws of a case.
+fn some(
+    bench: &Bench<'_>,
+    n: usize,
+    strengths: &[[f64; 3]],
+    part: &[Task],
+    ws: &mut Workspace,
+) -> Result<Vec<Drawn>> {
     let (case, network) = (&bench.cases[n], bench.network()?);
     let before = Before {
         data: &case.data,
@@ -110,32 +136,18 @@ fn of_case(bench: &Bench<'_>, n: usize, ws: &mut Workspace) -> Result<Vec<Vec<Ve
         mask: &case.mask,
         zero: bench.zeros.get(n).copied(),
     };
-    let strengths: Vec<[f64; 3]> = DISTURBANCES.iter().map(|d| d.strengths(&case.grid)).collect();
-    let tasks: Vec<Task> = (0..DISTURBANCES.len())
-        .flat_map(|d| (0..strengths[d].len()).map(move |s| [d, s]))
-        .flat_map(|[d, s]| (0..DISTURBANCES[d].draws).map(move |r| [d, s, r]))
-        .collect();
-    let mut found: Vec<Vec<Vec<Drawn>>> =
-        strengths.iter().map(|s| s.iter().map(|_| Vec::new()).collect()).collect();
-    for part in tasks.chunks(CHUNK) {
-        let disturb = |&[d, s, r]: &Task| {
-            // One pattern for all strengths of a draw.
-            let name = format!("audit/input_stability/{}/{}/{r}", case.id, DISTURBANCES[d].id);
-            DISTURBANCES[d].apply(&before, strengths[d][s], r, bench.seed.stream(&name))
-        };
-        let disturbed: Vec<Disturbed> = part.par_iter().map(disturb).collect::<Result<_>>()?;
-        let images: Vec<&[f32]> = disturbed.iter().map(|d| d.data.as_slice()).collect();
-        let made = bench.explain_images(network.graph, &images, ws)?;
-        let answers = [&network.answers[n]];
-        let all = disturbed.par_iter().zip(&made.maps).zip(&made.answers);
-        let drawn: Vec<Drawn> = all
-            .map(|((d, map), answer)| {
-                compare(&before, case, &bench.maps[n], d, map, [answers[0], answer])
-            })
-            .collect::<Result<_>>()?;
-        part.iter().zip(drawn).for_each(|(&[d, s, _], one)| found[d][s].push(one));
-    }
-    Ok(found)
+    let disturb = |&[d, s, r]: &Task| {
+        // One pattern for all strengths of a draw.
+        let name = format!("audit/input_stability/{}/{}/{r}", case.id, DISTURBANCES[d].id);
+        DISTURBANCES[d].apply(&before, strengths[d][s], r, bench.seed.stream(&name))
+    };
+    let disturbed: Vec<Disturbed> = part.par_iter().map(disturb).collect::<Result<_>>()?;
+    let images: Vec<&[f32]> = disturbed.iter().map(|d| d.data.as_slice()).collect();
+    let made = bench.explain_images(network.graph, &images, ws)?;
+    let all = disturbed.par_iter().zip(&made.maps).zip(&made.answers);
+    let own = &bench.maps[n];
+    all.map(|((d, map), answer)| compare(&before, case, own, d, map, [&network.answers[n], answer]))
+        .collect()
 }
 
 fn norm(values: &[f64]) -> f64 {
