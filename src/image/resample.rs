@@ -25,10 +25,22 @@ fn between(source: &Grid, target: &Grid) -> [[f64; 4]; 3] {
     })
 }
 
+/// The nearest integer, but not of what lies half way between two. As below, without a call of the
+/// library: it is asked for three times a voxel.
+fn whole(p: f64) -> f64 {
+    (p + 0.5_f64.copysign(p)) as i64 as f64
+}
+
+/// The next integer below.
+fn floor(p: f64) -> f64 {
+    let whole = p as i64 as f64;
+    if whole > p { whole - 1.0 } else { whole }
+}
+
 fn apply(m: &[[f64; 4]; 3], v: [f64; 3]) -> [f64; 3] {
     std::array::from_fn(|r| {
         let p = m[r][0] * v[0] + m[r][1] * v[1] + m[r][2] * v[2] + m[r][3];
-        if (p - p.round()).abs() < ON_CENTRE { p.round() } else { p }
+        if (p - whole(p)).abs() < ON_CENTRE { whole(p) } else { p }
     })
 }
 
@@ -41,34 +53,44 @@ fn samples(m: &[[f64; 4]; 3]) -> [usize; 3] {
     })
 }
 
-/// Trilinear value at a source position (voxels), none further than half a voxel outside.
-/// Within that half voxel the edge value holds.
-fn trilinear(source: &Volume, p: [f64; 3]) -> Option<f64> {
-    let shape = source.grid().shape();
-    let mut low = [0usize; 3];
-    let mut part = [0.0; 3];
-    for a in 0..3 {
-        let last = shape[a] as f64 - 1.0;
-        let reach = 0.5 + ON_FACE;
-        if !(-reach..=last + reach).contains(&p[a]) {
-            return None;
-        }
-        let q = p[a].clamp(0.0, last);
-        low[a] = (q.floor() as usize).min(shape[a].saturating_sub(2));
-        part[a] = q - low[a] as f64;
+/// A place along an axis of the source: the voxel before it, and how far it is on the way to the next.
+type Place = (usize, f64);
+
+/// The place of a source position (voxels) along an axis of so many voxels, none further than half a voxel
+/// outside. Within that half voxel the edge value holds.
+fn place(p: f64, extent: usize) -> Option<Place> {
+    let (last, reach) = (extent as f64 - 1.0, 0.5 + ON_FACE);
+    if !(-reach..=last + reach).contains(&p) {
+        return None;
     }
+    let q = p.clamp(0.0, last);
+    let low = (q as usize).min(extent.saturating_sub(2));
+    Some((low, q - low as f64))
+}
+
+/// Trilinear value between the eight voxels about a place.
+fn blend(source: &Volume, place: [Place; 3]) -> f64 {
+    let ([x, y, z], along) = (place.map(|(low, _)| low), place.map(|(_, part)| [1.0 - part, part]));
     let mut value = 0.0;
     for corner in 0..8usize {
-        let bit = [corner & 1, corner >> 1 & 1, corner >> 2 & 1];
-        let weight: f64 =
-            (0..3).map(|a| if bit[a] == 1 { part[a] } else { 1.0 - part[a] }).product();
+        let [i, j, k] = [corner & 1, corner >> 1 & 1, corner >> 2 & 1];
+        let weight = along[0][i] * along[1][j] * along[2][k];
         // Corners of weight 0 may lie outside, or hold what must not spread.
         if weight != 0.0 {
-            value +=
-                weight * f64::from(source.at(low[0] + bit[0], low[1] + bit[1], low[2] + bit[2]));
+            value += weight * f64::from(source.at(x + i, y + j, z + k));
         }
     }
-    Some(value)
+    value
+}
+
+/// The axis of the target that each axis of the source runs along; none where one runs askew.
+fn along(m: &[[f64; 4]; 3]) -> Option<[usize; 3]> {
+    let only = |row: &[f64; 4]| {
+        let mut axes = (0..3).filter(|c| row[*c] != 0.0);
+        axes.next().filter(|_| axes.next().is_none())
+    };
+    let [Some(x), Some(y), Some(z)] = m.each_ref().map(only) else { return None };
+    Some([x, y, z])
 }
 
 /// Fills a target slab by slab along k, in parallel; every voxel is computed alone, so the
@@ -100,15 +122,43 @@ pub fn resample(source: &Volume, target: &Grid, outside: f32) -> Result<Volume> 
     }
     let m = between(source.grid(), target);
     let n = samples(&m);
-    let offset = |s: usize, n: usize| (s as f64 + 0.5) / n as f64 - 0.5;
+    let offset = |s: usize, axis: usize| (s as f64 + 0.5) / n[axis] as f64 - 0.5;
+    let shape = source.grid().shape();
+    // Where axes run along axes, a place is worked out once for each line of voxels.
+    let lines = along(&m).map(|axes| {
+        let line = |r: usize| -> Vec<Option<Place>> {
+            let axis = axes[r];
+            let of = |at: usize| {
+                let mut v = [0.0; 3];
+                v[axis] = (at / n[axis]) as f64 + offset(at % n[axis], axis);
+                place(apply(&m, v)[r], shape[r])
+            };
+            (0..target.shape()[axis] * n[axis]).map(of).collect()
+        };
+        ([0, 1, 2].map(line), axes)
+    });
     let count = (n[0] * n[1] * n[2]) as f64;
-    let data = fill(target, |[i, j, k]| {
+    let data = fill(target, |voxel| {
         let mut sum = 0.0;
         for c in 0..n[2] {
             for b in 0..n[1] {
                 for a in 0..n[0] {
-                    let v = [i + offset(a, n[0]), j + offset(b, n[1]), k + offset(c, n[2])];
-                    sum += trilinear(source, apply(&m, v)).unwrap_or(f64::from(outside));
+                    let s = [a, b, c];
+                    let places = match &lines {
+                        Some((lines, axes)) => [0, 1, 2].map(|r| {
+                            let axis = axes[r];
+                            lines[r][voxel[axis] as usize * n[axis] + s[axis]]
+                        }),
+                        None => {
+                            let v = [0, 1, 2].map(|axis| voxel[axis] + offset(s[axis], axis));
+                            let p = apply(&m, v);
+                            [0, 1, 2].map(|r| place(p[r], shape[r]))
+                        }
+                    };
+                    sum += match places {
+                        [Some(x), Some(y), Some(z)] => blend(source, [x, y, z]),
+                        _ => f64::from(outside),
+                    };
                 }
             }
         }
@@ -126,10 +176,10 @@ fn nearest<V: Copy + Default + Send + Sync>(source: &Grid, data: &[V], target: &
         let p = apply(&m, v);
         let mut at = [0usize; 3];
         for a in 0..3 {
-            let half = (2.0 * p[a]).round() / 2.0;
+            let half = whole(2.0 * p[a]) / 2.0;
             let p = if (p[a] - half).abs() < ON_FACE { half } else { p[a] };
             let (_, rising) = order[a];
-            let q = if rising { (p + 0.5).floor() } else { (p - 0.5).ceil() };
+            let q = if rising { floor(p + 0.5) } else { -floor(0.5 - p) };
             if !(q >= 0.0 && q < source.shape()[a] as f64) {
                 return V::default();
             }
@@ -298,6 +348,64 @@ mod tests {
         let half = Grid::centred([6, 6, 6], [0.5; 3]).expect("grid");
         let fine = resample_labels(&labels, &half).expect("ok");
         assert_eq!((fine.at(0, 0, 0), fine.at(5, 5, 5), fine.at(2, 0, 0)), (0, 26, 1));
+    }
+
+    /// By the definition: at every sample of a voxel the eight voxels about it, whatever the axes.
+    #[test]
+    fn numbers_are_those_of_the_definition_along_axes_and_askew() {
+        let value = |grid: &Grid| {
+            let data = fill(grid, |[i, j, k]| (0.3 * i - 0.7 * j).sin() as f32 + (1.9 * k) as f32);
+            Volume::new(grid.clone(), data).expect("volume")
+        };
+        let turned = [[0.0, -0.7, 0.0, 3.3], [0.0, 0.0, 1.1, -7.9], [0.9, 0.0, 0.0, 0.123]];
+        let sources = [oblique(), Grid::new([14, 15, 16], turned).expect("grid")];
+        for source in sources.iter().map(value) {
+            for spacing in [0.4, 0.9, 2.3] {
+                let target = Grid::centred([7, 6, 5], [spacing, 1.1 * spacing, spacing]);
+                let target = target.expect("grid");
+                let (m, got) = (between(source.grid(), &target), resample(&source, &target, -9.0));
+                let n = samples(&m);
+                let want = fill(&target, |v| {
+                    let mut sum = 0.0;
+                    for s in 0..n[0] * n[1] * n[2] {
+                        let s = [s % n[0], s / n[0] % n[1], s / (n[0] * n[1])];
+                        let at = |c: usize| v[c] + (s[c] as f64 + 0.5) / n[c] as f64 - 0.5;
+                        let p: [f64; 3] = std::array::from_fn(|r| {
+                            let p = (0..3).map(|c| m[r][c] * at(c)).sum::<f64>() + m[r][3];
+                            if (p - p.round()).abs() < ON_CENTRE { p.round() } else { p }
+                        });
+                        let shape = source.grid().shape();
+                        let reached = |r: usize| {
+                            p[r] >= -0.5 - ON_FACE && p[r] <= shape[r] as f64 - 0.5 + ON_FACE
+                        };
+                        if !(0..3).all(reached) {
+                            sum += -9.0;
+                            continue;
+                        }
+                        for corner in 0..8 {
+                            let mut weight = 1.0;
+                            let voxel: [usize; 3] = std::array::from_fn(|r| {
+                                let p = p[r].clamp(0.0, shape[r] as f64 - 1.0);
+                                let low = p.floor().min(shape[r] as f64 - 2.0);
+                                let bit = corner >> r & 1;
+                                weight *= if bit == 1 { p - low } else { 1.0 - (p - low) };
+                                low as usize + bit
+                            });
+                            sum += weight * f64::from(source.at(voxel[0], voxel[1], voxel[2]));
+                        }
+                    }
+                    (sum / (n[0] * n[1] * n[2]) as f64) as f32
+                });
+                assert_eq!(got.expect("ok").data(), want, "{spacing}");
+            }
+        }
+    }
+
+    #[test]
+    fn integers_below_and_nearest_are_those_of_the_library() {
+        for p in [-3.0, -2.75, -1.0, -0.2, -0.0, 0.0, 0.3, 0.75, 1.0, 7.999, 8.0, 1e9 + 0.25] {
+            assert_eq!((floor(p), whole(p)), (p.floor(), p.round()), "{p}");
+        }
     }
 
     #[test]

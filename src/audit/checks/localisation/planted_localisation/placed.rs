@@ -53,8 +53,11 @@ impl Chance {
     /// Voxels of one random placement: for each part the free voxels nearest to a random one.
     fn placed(&self, stream: &mut Stream) -> Vec<usize> {
         let mut free: Vec<usize> = (0..self.places.len()).collect();
+        let mut gone = vec![false; self.places.len()];
         let mut taken = Vec::new();
         for &size in &self.sizes {
+            // In the order of numbers, as the stream's next choice hangs on it.
+            free.retain(|v| !gone[*v]);
             let centre = self.places[free[stream.below(free.len())]];
             let far = |v: &usize| {
                 let p = self.places[*v];
@@ -67,9 +70,10 @@ impl Chance {
                     |a: &(f64, usize), b: &(f64, usize)| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1));
                 let _ = order.select_nth_unstable_by(size, by);
             }
-            taken.extend(order.iter().take(size).map(|(_, v)| *v));
-            free = order.iter().skip(size).map(|(_, v)| *v).collect();
-            free.sort_unstable();
+            for (_, v) in order.iter().take(size) {
+                gone[*v] = true;
+                taken.push(*v);
+            }
         }
         taken
     }
