@@ -9,7 +9,7 @@ use super::tools::evidence::{Evidence, Regions};
 use crate::cohort::Participant;
 use crate::files::sha256_file;
 use crate::image::header::Header;
-use crate::image::{Grid, Labels, Mask, Volume, nifti, resample};
+use crate::image::{Grid, Labels, Mask, Volume, nifti, reorient, resample};
 use crate::model::input::{InputSpec, prepare};
 use crate::model::subject::{MaskSource, SubjectImages, read_subject};
 use crate::progress::{Progress, in_parallel};
@@ -127,7 +127,7 @@ pub(super) fn read(
             let map = maps.read(&who.id, images.volume.grid())?;
             Some(match input {
                 Some(_) => resample::resample(&map, &grid, 0.0)?.into_data(),
-                None => resample::reorient(&map)?.into_data(),
+                None => reorient::reorient(&map)?.into_data(),
             })
         }
         None => None,
@@ -159,7 +159,7 @@ struct Seen {
 /// Without a network: the image itself, turned to RAS.
 fn seen(images: &SubjectImages, input: Option<&InputSpec>) -> Result<Seen> {
     let Some(input) = input else {
-        let image = resample::reorient(&images.volume)?;
+        let image = reorient::reorient(&images.volume)?;
         let mask = resample::resample_mask(&images.mask, image.grid())?;
         return Ok(Seen { data: image.into_data(), mask, coverage: 1.0, zero: 0.0 });
     };

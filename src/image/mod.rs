@@ -8,6 +8,7 @@ pub mod grid;
 pub mod header;
 pub mod nifti;
 pub mod normalise;
+pub mod reorient;
 pub mod resample;
 pub mod volume;
 

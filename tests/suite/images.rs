@@ -1,7 +1,8 @@
 //! Images that must be read, whatever order, type or container they are stored in.
 
 use heatproof::image::nifti::{inspect, read_labels, read_values, read_volume, write_volume};
-use heatproof::image::resample::{reorient, resample};
+use heatproof::image::reorient::reorient;
+use heatproof::image::resample::resample;
 use heatproof::image::{Grid, Volume};
 
 use super::support::{gzip, header, marked, set, shared, sum};
