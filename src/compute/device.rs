@@ -192,8 +192,9 @@ pub fn memory() -> Result<Option<usize>> {
     Ok(None)
 }
 
-/// The most bytes that arrays of the card took at once, in this program so far; none where work is done on
-/// the host.
+/// The most bytes that arrays of the card took at once since the program began or since the last
+/// [`held_during`]; none where work is done on the host. As the driver's pool counts them: without what
+/// cuDNN and the driver take for themselves.
 ///
 /// # Errors
 /// Those of [`on_card`]; `E-DEVICE-003` when the card does not answer.
@@ -206,22 +207,26 @@ pub fn held_at_most() -> Result<Option<usize>> {
     Ok(None)
 }
 
-/// Does `body`; and the most bytes that arrays of the card took at once meanwhile, beyond those that were
-/// there before. None where work is done on the host. Nothing else may compute meanwhile, and
-/// [`held_at_most`] counts from here on.
+/// Does `body`; and the most bytes that arrays of the card took at once meanwhile ([`held_at_most`]), beyond
+/// those that were there before. None where work is done on the host. Nothing else may compute meanwhile.
 ///
 /// # Errors
 /// Those of `body` and of [`held_at_most`].
 pub fn held_during<T>(body: impl FnOnce() -> Result<T>) -> Result<(T, Option<usize>)> {
-    #[cfg(feature = "cuda")]
-    let before = match super::cuda::Card::opened() {
-        Some(card) if on_card()? => card.held_from_now()?,
-        _ => 0,
-    };
-    #[cfg(not(feature = "cuda"))]
-    let before = 0;
+    let before = held_from_now()?;
     let made = body()?;
-    Ok((made, held_at_most()?.map(|most: usize| most.saturating_sub(before))))
+    Ok((made, held_at_most()?.map(|most| most.saturating_sub(before))))
+}
+
+/// Bytes that arrays of the card take now, from where [`held_at_most`] counts anew.
+fn held_from_now() -> Result<usize> {
+    #[cfg(feature = "cuda")]
+    if on_card()? {
+        let card = super::cuda::Card::opened();
+        return card.map_or(Ok(0), super::cuda::Card::held_from_now);
+    }
+    let _ = on_card()?;
+    Ok(0)
 }
 
 /// Waits until the device has done all it was asked for.
@@ -256,8 +261,8 @@ pub fn at_work(x: &Array, body: impl FnOnce(&Array) -> Result<Array>) -> Result<
 }
 
 /// Passes that hold memory of a card at once.
-static SEATS: Seats = Seats::new(PASSES, Duration::from_secs(30));
-/// How many: while one waits for numbers, others keep the card at work.
+static SEATS: Seats = Seats::new(PASSES, Duration::from_secs(600));
+/// How many, so that while one waits for numbers another is at work; chosen, not measured.
 const PASSES: usize = 4;
 /// Of a card's memory in all, the part that the arrays of a pass may take: half is for passes, the rest
 /// for networks, for cuDNN and for what the driver cannot use between arrays.
@@ -266,7 +271,8 @@ const PART: usize = 2 * PASSES;
 /// A pass through a network. On the host it is done by a thread of the pool that shares out the work:
 /// from any other each operation is handed to the pool, and two threads are woken for it; behind this the
 /// operations of `body` start at once. On a card it is done by this thread, as a card's work is queued by
-/// thread, when no more than three others are under way: each may take [`memory_of_a_pass`].
+/// thread, when no more than three others are under way: each may take [`memory_of_a_pass`]. What a training
+/// step keeps from its pass forth to its pass back is not counted; a training has one thread.
 ///
 /// # Errors
 /// Those of `body` and of [`on_card`].

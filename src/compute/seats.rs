@@ -1,7 +1,7 @@
 //! How many passes through a network hold memory of a card at once.
 //!
 //! Threads that share out an audit's work each begin passes of their own. A card does one kernel after
-//! another: a few passes keep it busy, and each more only takes its memory.
+//! another: passes beyond a few only take its memory.
 
 use std::cell::Cell;
 use std::marker::PhantomData;
@@ -9,7 +9,8 @@ use std::sync::{Condvar, Mutex, PoisonError};
 use std::time::Duration;
 
 thread_local! {
-    /// Passes of this thread that are under way: within one, another may be begun.
+    /// Passes of this thread that are under way: within one, another may be begun. It is the thread's, whatever
+    /// the seats: a program has one kind.
     static WITHIN: Cell<usize> = const { Cell::new(0) };
 }
 

@@ -294,12 +294,16 @@ mod tests {
             Volume::new(grid.clone(), data).expect("volume")
         };
         let turned = [[0.0, -0.7, 0.0, 3.3], [0.0, 0.0, 1.1, -7.9], [0.9, 0.0, 0.0, 0.123]];
-        let sources = [oblique(), Grid::new([14, 15, 16], turned).expect("grid")];
-        for source in sources.iter().map(value) {
+        let mirrored = [[-0.7, 0.0, 0.0, 3.3], [0.0, 1.1, 0.0, -7.9], [0.0, 0.0, -0.9, 4.5]];
+        let [turned, mirrored] =
+            [turned, mirrored].map(|m| Grid::new([14, 15, 16], m).expect("grid"));
+        for (source, askew) in [(oblique(), true), (turned, false), (mirrored, false)] {
+            let source = value(&source);
             for spacing in [0.4, 0.9, 2.3] {
                 let target = Grid::centred([7, 6, 5], [spacing, 1.1 * spacing, spacing]);
                 let target = target.expect("grid");
                 let (m, got) = (between(source.grid(), &target), resample(&source, &target, -9.0));
+                assert_eq!(along(&m).is_none(), askew);
                 let n = samples(&m);
                 let want = fill(&target, |v| {
                     let mut sum = 0.0;

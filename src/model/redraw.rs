@@ -2,7 +2,7 @@
 
 use super::graph::{From, Graph, Trace};
 use super::layer::{Mode, Role};
-use crate::compute::{Array, Precision, Workspace};
+use crate::compute::{Array, Precision, Workspace, device};
 use crate::seed::{Seed, Stream};
 use crate::{Error, Result};
 
@@ -99,24 +99,26 @@ impl Graph {
         dropout: &mut Stream,
         ws: &mut Workspace,
     ) -> Result<()> {
-        let graph = self.at_work()?;
-        let input = ws.copy_at_work(x)?;
-        let mut trace = Trace { input, outputs: Vec::new(), saved: Vec::new() };
-        for n in 0..changed.len() {
-            let inputs = &graph.nodes()[n].inputs;
-            changed[n] |= inputs.iter().any(|f| matches!(f, From::Node(m) if changed[*m]));
-            let mut mode = match changed[n] {
-                true => Mode::Train(&mut *dropout, Precision::F32),
-                false => Mode::Infer,
-            };
-            graph.extend(&mut trace, n, &mut mode, ws)?;
-        }
-        drop(graph);
-        let nodes = self.nodes_mut().iter_mut().zip(&trace.saved).zip(changed);
-        for ((node, saved), _) in nodes.filter(|(_, changed)| *changed) {
-            node.layer.absorb(saved, 1.0)?;
-        }
-        trace.recycle(ws);
-        Ok(())
+        device::pass(|| {
+            let graph = self.at_work()?;
+            let input = ws.copy_at_work(x)?;
+            let mut trace = Trace { input, outputs: Vec::new(), saved: Vec::new() };
+            for n in 0..changed.len() {
+                let inputs = &graph.nodes()[n].inputs;
+                changed[n] |= inputs.iter().any(|f| matches!(f, From::Node(m) if changed[*m]));
+                let mut mode = match changed[n] {
+                    true => Mode::Train(&mut *dropout, Precision::F32),
+                    false => Mode::Infer,
+                };
+                graph.extend(&mut trace, n, &mut mode, ws)?;
+            }
+            drop(graph);
+            let nodes = self.nodes_mut().iter_mut().zip(&trace.saved).zip(changed);
+            for ((node, saved), _) in nodes.filter(|(_, changed)| *changed) {
+                node.layer.absorb(saved, 1.0)?;
+            }
+            trace.recycle(ws);
+            Ok(())
+        })
     }
 }

@@ -14,6 +14,8 @@ use crate::seed::Stream;
 
 /// Plane waves whose sum is a bias field.
 const WAVES: usize = 4;
+/// Strengths of each disturbance, ascending.
+pub const STRENGTHS: usize = 3;
 /// Shortest and longest wave of a bias field, mm.
 const WAVE_MM: [f64; 2] = [120.0, 240.0];
 
@@ -80,7 +82,7 @@ pub struct Disturbance {
     /// What it does.
     pub kind: Kind,
     /// Strengths, ascending; see [`Disturbance::strengths`].
-    strengths: [f64; 3],
+    strengths: [f64; STRENGTHS],
     /// Draws at each strength.
     pub draws: usize,
 }
@@ -89,7 +91,7 @@ const fn declared(
     id: &'static str,
     strength: &'static str,
     kind: Kind,
-    strengths: [f64; 3],
+    strengths: [f64; STRENGTHS],
     draws: usize,
 ) -> Disturbance {
     Disturbance { id, strength, kind, strengths, draws }
@@ -124,7 +126,7 @@ pub struct Disturbed {
 
 impl Disturbance {
     /// Its strengths on a grid, ascending, in its unit.
-    pub fn strengths(&self, grid: &Grid) -> [f64; 3] {
+    pub fn strengths(&self, grid: &Grid) -> [f64; STRENGTHS] {
         match self.kind {
             Kind::Resampling => self.strengths.map(|factor| factor * coarsest(grid)),
             _ => self.strengths,

@@ -59,8 +59,11 @@ pub(super) fn sum_of_gradients<P: Send + Sync>(
         // Of a pass once, whatever the samples.
         let (first, last) = (rows[0] / n, rows[rows.len() - 1] / n);
         let of_passes: Vec<P> = (first..=last).into_par_iter().map(ready).collect();
-        let made = rows.par_iter().map(|r| image(&of_passes[r / n - first], sample(*r)));
-        let images = made.collect::<Vec<_>>().concat();
+        let mut images = vec![0.0; rows.len() * voxels];
+        let places = images.par_chunks_mut(voxels.max(1)).zip(rows);
+        places.for_each(|(to, r)| {
+            to.copy_from_slice(&image(&of_passes[r / n - first], sample(*r)));
+        });
         let starts: Vec<Start> = rows.iter().map(|r| of.starts[r % n]).collect();
         let mut shape = of.x.shape().to_vec();
         shape[0] = rows.len();

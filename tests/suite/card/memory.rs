@@ -7,7 +7,7 @@ use heatproof::compute::{Array, Workspace, device};
 use heatproof::explain::batch::held;
 use heatproof::explain::methods::{Chosen, Question};
 use heatproof::explain::{Composite, Start, explain};
-use heatproof::model::Graph;
+use heatproof::model::{ArchitectureSpec, Graph, build};
 use heatproof::seed::Seed;
 
 use super::super::nets::{canonical, ids, random};
@@ -107,22 +107,45 @@ fn many_threads_hold_as_much_as_four_passes() {
     };
     // The network and the tables of its windows stay.
     one();
-    let held = |threads: usize| {
-        let begin = Barrier::new(threads);
-        let all = || {
-            std::thread::scope(|scope| {
-                for _ in 0..threads {
-                    scope.spawn(|| {
-                        let _ = begin.wait();
-                        one();
-                    });
-                }
-            });
-            Ok(())
-        };
-        device::held_during(all).expect("card").1.expect("work is done on a card")
-    };
-    let (alone, many) = (held(1), held(16));
-    eprintln!("{alone} {many}");
+    let [alone, many] = [1, 16].map(|threads| together(threads, &one));
     assert!(many <= 4 * alone + alone / 4, "one pass {alone} bytes, sixteen {many}");
+}
+
+/// Networks drawn anew take their statistics from images by passes as well, beside their own weights.
+#[test]
+fn many_threads_draw_networks_with_the_memory_of_four_passes() {
+    if !alone("many_threads_draw_networks_with_the_memory_of_four_passes") {
+        return;
+    }
+    let spec = ArchitectureSpec::named("compact", [22, 19, 24], 2).expect("known");
+    let graph = build(&spec, Seed(4)).expect("built");
+    let x = random(&mut Seed(5).stream("x"), &[3, 1, 22, 19, 24], false);
+    let layers = graph.weighted_layers();
+    let one = || {
+        let ws = &mut Workspace::new();
+        drop(graph.reinitialised(&layers, Seed(1), Some(&x), ws).expect("drawn"));
+    };
+    one();
+    let weights: usize = graph.parameters().iter().map(|(_, a)| 4 * a.len()).sum();
+    let [alone, many] = [1, 16].map(|threads| together(threads, &one));
+    let most = 4 * alone + alone / 4 + 16 * weights;
+    assert!(16 * alone > most, "{alone} bytes, {weights} of weights: nothing would show");
+    assert!(many <= most, "one pass {alone} bytes, sixteen {many}, weights {weights}");
+}
+
+/// Bytes that so many threads hold that begin together.
+fn together(threads: usize, one: &(dyn Fn() + Sync)) -> usize {
+    let begin = Barrier::new(threads);
+    let all = || {
+        std::thread::scope(|scope| {
+            for _ in 0..threads {
+                scope.spawn(|| {
+                    let _ = begin.wait();
+                    one();
+                });
+            }
+        });
+        Ok(())
+    };
+    device::held_during(all).expect("card").1.expect("work is done on a card")
 }

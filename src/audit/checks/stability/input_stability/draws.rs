@@ -6,12 +6,12 @@ use crate::Result;
 use crate::audit::bench::{Answer, Bench};
 use crate::audit::case::Case;
 use crate::audit::tools::alike::within;
-use crate::audit::tools::disturb::{Before, DISTURBANCES, Disturbed};
+use crate::audit::tools::disturb::{Before, DISTURBANCES, Disturbed, STRENGTHS};
 use crate::compute::Workspace;
 use crate::stats::moments::{self, sum_by};
 use crate::stats::{Stat, rank, undefined};
 
-/// Images of a job.
+/// Images of a job: every thread has those of its own in memory, with their maps.
 const CHUNK: usize = 4;
 /// A value below this share of the largest counts as near 0.
 const NEAR: f64 = 0.01;
@@ -99,11 +99,11 @@ type Task = [usize; 3];
 /// All draws: by case, disturbance, strength, draw. Some of a case's draws make a job, and jobs are
 /// shared out: of one the images are disturbed or compared while those of others are explained.
 pub(super) fn drawn(bench: &Bench<'_>) -> Result<Vec<Vec<Vec<Vec<Drawn>>>>> {
-    let strengths = |n: usize| -> Vec<[f64; 3]> {
+    let strengths = |n: usize| -> Vec<[f64; STRENGTHS]> {
         DISTURBANCES.iter().map(|d| d.strengths(&bench.cases[n].grid)).collect()
     };
     let tasks: Vec<Task> = (0..DISTURBANCES.len())
-        .flat_map(|d| (0..strengths(0)[d].len()).map(move |s| [d, s]))
+        .flat_map(|d| (0..STRENGTHS).map(move |s| [d, s]))
         .flat_map(|[d, s]| (0..DISTURBANCES[d].draws).map(move |r| [d, s, r]))
         .collect();
     let jobs: Vec<(usize, &[Task])> = (0..bench.cases.len())
@@ -125,7 +125,7 @@ pub(super) fn drawn(bench: &Bench<'_>) -> Result<Vec<Vec<Vec<Vec<Drawn>>>>> {
 fn some(
     bench: &Bench<'_>,
     n: usize,
-    strengths: &[[f64; 3]],
+    strengths: &[[f64; STRENGTHS]],
     part: &[Task],
     ws: &mut Workspace,
 ) -> Result<Vec<Drawn>> {
