@@ -115,7 +115,7 @@ fn fill<V: Copy + Default + Send>(target: &Grid, voxel: impl Fn([f64; 3]) -> V +
 /// and an image on its own grid is returned unchanged.
 ///
 /// # Errors
-/// [`Error::Shape`] never in practice; it is passed on from the volume.
+/// [`crate::Error::Shape`] never in practice; it is passed on from the volume.
 pub fn resample(source: &Volume, target: &Grid, outside: f32) -> Result<Volume> {
     if source.grid() == target {
         return Ok(source.clone());
